@@ -1,0 +1,3 @@
+//! The command `zhiji`.
+
+fn main() {}
