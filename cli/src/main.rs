@@ -1,3 +1,43 @@
-//! The command `zhiji`.
+//! The command `zhiji`: models are trained, measured, signed and published with it.
 
-fn main() {}
+mod commands;
+
+use clap::{Parser, Subcommand};
+
+/// The lab of Zhiji: train, measure, sign and publish the models that run inside the mini-program.
+#[derive(Parser)]
+#[command(name = "zhiji", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make and list signing keys.
+    Keys(commands::keys::Args),
+    /// Write the root file, which says whose signatures count, or rotate it.
+    Root(commands::root::Args),
+    /// Sign a manifest payload.
+    Sign(commands::sign::Args),
+    /// Add a bundle to a static tree that any CDN can serve.
+    Publish(commands::publish::Args),
+    /// Serve a folder to phones and simulators during development.
+    Serve(commands::serve::Args),
+    /// Check a published tree as a phone would.
+    Verify(commands::verify::Args),
+    /// Say what is in a bundle, a manifest, a root or a wasm module.
+    Inspect(commands::inspect::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Keys(args) => commands::keys::run(args),
+        Command::Root(args) => commands::root::run(args),
+        Command::Sign(args) => commands::sign::run(args),
+        Command::Publish(args) => commands::publish::run(args),
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Verify(args) => commands::verify::run(args),
+        Command::Inspect(args) => commands::inspect::run(args),
+    }
+}

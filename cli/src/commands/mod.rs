@@ -1,0 +1,9 @@
+//! Signing, publishing, serving and looking into files.
+
+pub mod inspect;
+pub mod keys;
+pub mod publish;
+pub mod root;
+pub mod serve;
+pub mod sign;
+pub mod verify;
