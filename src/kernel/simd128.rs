@@ -1,0 +1,156 @@
+//! The kernels on WebAssembly's 128-bit vectors, with the bits of [`scalar`](super::scalar).
+
+use super::lanes::{Lanes, MAGIC, SQRT_HALF_BITS, sealed};
+use core::arch::wasm32::*;
+use core::ops::{Add, Div, Mul, Sub};
+
+/// Four numbers in one vector register.
+#[derive(Clone, Copy, Debug)]
+pub struct Quad(v128);
+
+impl Quad {
+    /// The four numbers as a quad.
+    #[inline(always)]
+    pub fn new(lanes: [f32; 4]) -> Self {
+        Quad(f32x4(lanes[0], lanes[1], lanes[2], lanes[3]))
+    }
+
+    /// The four numbers.
+    #[inline(always)]
+    pub fn to_array(self) -> [f32; 4] {
+        [
+            f32x4_extract_lane::<0>(self.0),
+            f32x4_extract_lane::<1>(self.0),
+            f32x4_extract_lane::<2>(self.0),
+            f32x4_extract_lane::<3>(self.0),
+        ]
+    }
+}
+
+impl Add for Quad {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Quad(f32x4_add(self.0, other.0))
+    }
+}
+
+impl Sub for Quad {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Quad(f32x4_sub(self.0, other.0))
+    }
+}
+
+impl Mul for Quad {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Quad(f32x4_mul(self.0, other.0))
+    }
+}
+
+impl Div for Quad {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        Quad(f32x4_div(self.0, other.0))
+    }
+}
+
+impl sealed::Sealed for Quad {}
+
+impl Lanes for Quad {
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Quad(f32x4_splat(value))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Quad(f32x4_abs(self.0))
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, of: Self) -> Self {
+        Quad(v128_bitselect(of.0, self.0, u32x4_splat(0x8000_0000)))
+    }
+
+    #[inline(always)]
+    fn if_less(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        Quad(v128_bitselect(yes.0, no.0, f32x4_lt(left.0, right.0)))
+    }
+
+    #[inline(always)]
+    fn or_if_nan(self, neutral: Self) -> Self {
+        Quad(v128_bitselect(self.0, neutral.0, f32x4_eq(self.0, self.0)))
+    }
+
+    #[inline(always)]
+    fn scale(self, rounded: Self) -> Self {
+        let n = i32x4_sub(rounded.0, f32x4_splat(MAGIC));
+        let half = i32x4_shr(n, 1);
+        let power = |n: v128| Quad(i32x4_shl(i32x4_add(n, i32x4_splat(127)), 23));
+        self * power(half) * power(i32x4_sub(n, half))
+    }
+
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        let shifted = i32x4_sub(self.0, i32x4_splat(SQRT_HALF_BITS));
+        let mantissa = i32x4_add(v128_and(shifted, i32x4_splat(0x007f_ffff)), i32x4_splat(SQRT_HALF_BITS));
+        (Quad(mantissa), Quad(f32x4_convert_i32x4(i32x4_shr(shifted, 23))))
+    }
+}
+
+/// Adds the last, incomplete group into its lanes and closes the sum as the scalar form does.
+#[inline(always)]
+fn close(lanes: Quad, tail: impl Iterator<Item = f32>) -> f32 {
+    let mut lanes = lanes.to_array();
+    for (slot, x) in lanes.iter_mut().zip(tail) {
+        *slot += x;
+    }
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+}
+
+/// The inner product of two vectors in the order of [`kernel`](super).
+///
+/// # Shapes
+/// Both of one length; of two lengths the shorter counts.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let (heads, tail) = a[..n].as_chunks::<4>();
+    let (others, other_tail) = b[..n].as_chunks::<4>();
+    let mut lanes = Quad::splat(0.0);
+    for (x, y) in heads.iter().zip(others) {
+        lanes = lanes + Quad::new(*x) * Quad::new(*y);
+    }
+    close(lanes, tail.iter().zip(other_tail).map(|(x, y)| x * y))
+}
+
+/// The sum of a vector in the order of [`kernel`](super).
+pub fn sum(a: &[f32]) -> f32 {
+    let (heads, tail) = a.as_chunks::<4>();
+    let mut lanes = Quad::splat(0.0);
+    for x in heads {
+        lanes = lanes + Quad::new(*x);
+    }
+    close(lanes, tail.iter().copied())
+}
+
+/// `y ← y + alpha · x`, a product and then a sum, each rounded.
+///
+/// # Shapes
+/// Both of one length; of two lengths the shorter counts.
+pub fn axpy(alpha: f32, x: &[f32], y: &mut [f32]) {
+    let n = x.len().min(y.len());
+    let (heads, tail) = y[..n].as_chunks_mut::<4>();
+    let (others, other_tail) = x[..n].as_chunks::<4>();
+    let alphas = Quad::splat(alpha);
+    for (y, x) in heads.iter_mut().zip(others) {
+        *y = (Quad::new(*y) + alphas * Quad::new(*x)).to_array();
+    }
+    for (y, x) in tail.iter_mut().zip(other_tail) {
+        *y += alpha * x;
+    }
+}
