@@ -3,4 +3,19 @@
 //! The crate is sans-IO: it reads no clock, draws no randomness, opens no file and knows no network. Time, seed and bytes are
 //! arguments; bytes to keep come back as values.
 
+extern crate alloc;
+
+pub mod codec;
+pub mod consent;
+pub mod control;
+pub mod error;
+pub mod event;
+pub mod features;
+pub mod item;
 pub mod kernel;
+pub mod log;
+pub mod rerank;
+pub mod rng;
+pub mod schema;
+pub mod state;
+pub mod time;

@@ -1,0 +1,148 @@
+//! What the fold remembers of one user: counters by word and item, habits, the recent sequence.
+
+use super::counters::{Affinity, Habit, ItemMemory};
+use crate::codec::{Malformed, Reader, Writer};
+use crate::schema::Schema;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+
+/// How many chosen items the recent sequence holds.
+pub const RECENT_MOST: usize = 32;
+
+/// Keys are already 64 well-spread bits, so they are their own hash; and nothing iterates a map without sorting first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyHasher(u64);
+
+impl core::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// A map by key.
+pub type KeyMap<V> = HashMap<u64, V, core::hash::BuildHasherDefault<KeyHasher>>;
+
+/// An item that the user chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// The item's wire id.
+    pub wire: u64,
+    /// Keys of its words, in the schema's order.
+    pub keys: Vec<u64>,
+}
+
+/// The state that behaviour alone decides. It knows no bundle.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The fold's clock, in milliseconds since the Unix epoch; never runs backwards.
+    pub now_ms: i64,
+    /// Everything together.
+    pub all: Affinity,
+    /// By word of a field.
+    pub words: KeyMap<Affinity>,
+    /// By item.
+    pub items: KeyMap<ItemMemory>,
+    /// One habit for each scaled number field, over what was chosen.
+    pub habits: Vec<Habit>,
+    /// Explicit values.
+    pub values: Habit,
+    /// Moving average of the last outcomes (1 taken, 0 not), over about five and about twenty.
+    pub outcomes: [f32; 2],
+    /// What was chosen lately, newest last.
+    pub recent: VecDeque<Chosen>,
+    /// Events so far.
+    pub events: u32,
+    /// Events other than impressions: behaviour that was expressed.
+    pub acts: u32,
+    /// Events in this session.
+    pub depth: u32,
+    /// Chances in a row that were not taken.
+    pub streak: u32,
+}
+
+impl Memory {
+    /// An empty memory for `schema`.
+    pub fn new(schema: &Schema) -> Self {
+        Self { habits: schema.scaled_numbers().map(|_| Habit::default()).collect(), ..Self::default() }
+    }
+
+    /// Writes the memory in one form only: maps by ascending key.
+    pub fn encode(&self, out: &mut Writer) {
+        out.zigzag(self.now_ms);
+        self.all.encode(out);
+        let mut words: Vec<_> = self.words.iter().collect();
+        words.sort_unstable_by_key(|(key, _)| **key);
+        out.count(words.len());
+        for (key, counter) in words {
+            out.u64(*key);
+            counter.encode(out);
+        }
+        let mut items: Vec<_> = self.items.iter().collect();
+        items.sort_unstable_by_key(|(key, _)| **key);
+        out.count(items.len());
+        for (key, item) in items {
+            out.u64(*key);
+            out.u32(item.unanswered);
+            out.u32(item.shown);
+            out.u32(item.acts);
+            out.f32(item.weight);
+        }
+        out.count(self.habits.len());
+        self.habits.iter().for_each(|h| h.encode(out));
+        self.values.encode(out);
+        self.outcomes.iter().for_each(|v| out.f32(*v));
+        out.count(self.recent.len());
+        for chosen in &self.recent {
+            out.u64(chosen.wire);
+            out.count(chosen.keys.len());
+            chosen.keys.iter().for_each(|k| out.u64(*k));
+        }
+        for n in [self.events, self.acts, self.depth, self.streak] {
+            out.u32(n);
+        }
+    }
+
+    /// Reads what [`Memory::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut memory = Self { now_ms: bytes.zigzag()?, all: Affinity::decode(bytes)?, ..Self::default() };
+        for _ in 0..bytes.count()? {
+            let key = bytes.u64()?;
+            memory.words.insert(key, Affinity::decode(bytes)?);
+        }
+        for _ in 0..bytes.count()? {
+            let key = bytes.u64()?;
+            let item =
+                ItemMemory { unanswered: bytes.u32()?, shown: bytes.u32()?, acts: bytes.u32()?, weight: bytes.f32()? };
+            memory.items.insert(key, item);
+        }
+        for _ in 0..bytes.count()? {
+            memory.habits.push(Habit::decode(bytes)?);
+        }
+        memory.values = Habit::decode(bytes)?;
+        for value in &mut memory.outcomes {
+            *value = bytes.f32()?;
+        }
+        for _ in 0..bytes.count()? {
+            let wire = bytes.u64()?;
+            let n = bytes.count()?;
+            let keys = (0..n).map(|_| bytes.u64()).collect::<Result<_, _>>()?;
+            memory.recent.push_back(Chosen { wire, keys });
+        }
+        for n in [&mut memory.events, &mut memory.acts, &mut memory.depth, &mut memory.streak] {
+            *n = bytes.u32()?;
+        }
+        Ok(memory)
+    }
+}

@@ -1,0 +1,241 @@
+//! Features: vectors from what the fold remembers and a candidate.
+//!
+//! One layout per schema, the same on the phone and in the lab. A bundle names features by [`Layout::names`].
+
+pub mod counters;
+pub mod memory;
+
+use crate::item::Item;
+use crate::kernel::math::ln_f64;
+use crate::schema::{Kind, Schema};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use counters::Affinity;
+use memory::Memory;
+
+/// Weight of the user's own rate against a word's few trials.
+const WORD_SMOOTHING: f32 = 4.0;
+/// Weight of one half against the user's few trials.
+const USER_SMOOTHING: f32 = 2.0;
+
+/// The moment of a ranking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context {
+    /// The fold's time, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Minutes by which the phone's zone is ahead of UTC.
+    pub utc_offset_minutes: i16,
+}
+
+/// Which features there are, and how they are computed.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    names: Vec<String>,
+    user: usize,
+    words: Vec<usize>,
+    numbers: Vec<(usize, crate::schema::Scale)>,
+}
+
+/// The candidate's side of the features.
+pub struct Candidate<'a> {
+    /// The item.
+    pub item: &'a Item,
+    /// Its number fields at the moment.
+    pub number: &'a dyn Fn(usize) -> Option<f32>,
+    /// The server's own score.
+    pub prior: Option<f32>,
+}
+
+fn ln(x: f32) -> f32 {
+    ln_f64(f64::from(x)) as f32
+}
+
+fn log_odds(rate: f32) -> f32 {
+    let rate = rate.clamp(0.001, 0.999);
+    ln(rate / (1.0 - rate))
+}
+
+/// Share of chances taken, pulled towards `expected` by `smoothing` imagined chances.
+fn rate(trials: f32, hits: f32, expected: f32, smoothing: f32) -> f32 {
+    (hits + smoothing * expected) / (trials.max(hits) + smoothing)
+}
+
+impl Layout {
+    /// The layout of `schema`.
+    pub fn new(schema: &Schema) -> Self {
+        let mut names = Vec::new();
+        let days: Vec<String> = schema.half_lives.iter().map(|h| format!("{}d", h.ms() / 86_400_000.0)).collect();
+        names.extend(days.iter().map(|d| format!("user.rate@{d}")));
+        for name in ["events", "value", "lately5", "lately20", "streak", "depth", "gap"] {
+            names.push(format!("user.{name}"));
+        }
+        for name in ["night", "morning", "afternoon", "weekend"] {
+            names.push(format!("time.{name}"));
+        }
+        let user = names.len();
+        let words: Vec<usize> = schema.word_fields().collect();
+        for &field in &words {
+            let name = &schema.fields[field].name;
+            names.extend(days.iter().map(|d| format!("{name}.rate@{d}")));
+            if schema.fields[field].kind == Kind::Tags {
+                names.push(format!("{name}.best"));
+                names.push(format!("{name}.worst"));
+            }
+            names.push(format!("{name}.seen"));
+            names.push(format!("{name}.weight"));
+        }
+        for name in ["unanswered", "acts", "weight"] {
+            names.push(format!("item.{name}"));
+        }
+        let numbers: Vec<_> = schema.scaled_numbers().collect();
+        for (field, _) in &numbers {
+            names.push(format!("{}.offset", schema.fields[*field].name));
+            names.push(format!("{}.distance", schema.fields[*field].name));
+        }
+        for name in ["recent.likeness", "prior.score", "prior.given"] {
+            names.push(name.to_string());
+        }
+        Self { names, user, words, numbers }
+    }
+
+    /// Names of the features, in their order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none; there always are some.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// How many of the first depend on the user alone.
+    pub fn user_len(&self) -> usize {
+        self.user
+    }
+
+    /// Fills what depends on the user alone: the first [`Layout::user_len`] numbers of `out`. Once per request.
+    pub fn fill_user(&self, schema: &Schema, memory: &Memory, context: Context, out: &mut [f32]) {
+        let mut out = out.iter_mut();
+        let mut put = |value: f32| {
+            if let Some(slot) = out.next() {
+                *slot = value;
+            }
+        };
+        for h in 0..schema.half_lives.len() {
+            put(log_odds(user_rate(schema, memory, h, context.now_ms)));
+        }
+        put(ln(1.0 + memory.events as f32));
+        put(if memory.values.n > 0.0 { memory.values.mean } else { 0.0 });
+        put(memory.outcomes[0]);
+        put(memory.outcomes[1]);
+        put(ln(1.0 + memory.streak as f32));
+        put(ln(1.0 + memory.depth as f32));
+        let gap = if memory.events == 0 { 0 } else { context.now_ms.saturating_sub(memory.now_ms).max(0) };
+        put(ln(1.0 + gap as f32 / 60_000.0));
+        let local = context.now_ms + i64::from(context.utc_offset_minutes) * 60_000;
+        let hour = local.div_euclid(3_600_000).rem_euclid(24);
+        // 1970-01-01 was a Thursday: days 2 and 3 after it are a weekend.
+        let weekday = local.div_euclid(86_400_000).rem_euclid(7);
+        let on = |yes: bool| if yes { 1.0 } else { 0.0 };
+        put(on(hour < 6));
+        put(on((6..12).contains(&hour)));
+        put(on((12..18).contains(&hour)));
+        put(on(weekday == 2 || weekday == 3));
+    }
+
+    /// Fills what depends on user and candidate: the numbers of `out` from [`Layout::user_len`] on.
+    pub fn fill_pair(
+        &self,
+        schema: &Schema,
+        memory: &Memory,
+        context: Context,
+        candidate: &Candidate<'_>,
+        out: &mut [f32],
+    ) {
+        let mut out = out.iter_mut().skip(self.user);
+        let mut put = |value: f32| {
+            if let Some(slot) = out.next() {
+                *slot = value;
+            }
+        };
+        let none = Affinity::default();
+        for &field in &self.words {
+            let words = candidate.item.words(field);
+            let share = 1.0 / words.len().max(1) as f32;
+            let longest = schema.half_lives.len().saturating_sub(1);
+            let (mut best, mut worst, mut seen, mut weight) = (f32::MIN, f32::MAX, 0.0, 0.0);
+            for h in 0..schema.half_lives.len() {
+                let user = user_rate(schema, memory, h, context.now_ms);
+                let mut sum = 0.0;
+                for word in words {
+                    let counter = memory.words.get(&word.key).unwrap_or(&none);
+                    let (trials, hits, acted) = counter.at(&schema.half_lives, h, context.now_ms);
+                    let lift = log_odds(rate(trials, hits, user, WORD_SMOOTHING)) - log_odds(user);
+                    sum += lift;
+                    if h == longest {
+                        best = best.max(lift);
+                        worst = worst.min(lift);
+                        seen += counter.seen;
+                        weight += acted;
+                    }
+                }
+                put(sum * share);
+            }
+            if schema.fields[field].kind == Kind::Tags {
+                put(if words.is_empty() { 0.0 } else { best });
+                put(if words.is_empty() { 0.0 } else { worst });
+            }
+            put(ln(1.0 + seen * share));
+            put(squash(weight * share));
+        }
+        let item = memory.items.get(&candidate.item.wire()).copied().unwrap_or_default();
+        put(ln(1.0 + item.unanswered as f32));
+        put(ln(1.0 + item.acts as f32));
+        put(squash(item.weight));
+        for ((field, scale), habit) in self.numbers.iter().zip(&memory.habits) {
+            let offset = (candidate.number)(*field).map_or(0.0, |x| habit.offset(scaled(*scale, x)));
+            put(offset);
+            put(offset.abs());
+        }
+        put(likeness(memory, candidate.item));
+        put(candidate.prior.unwrap_or(0.0).clamp(-100.0, 100.0));
+        put(if candidate.prior.is_some() { 1.0 } else { 0.0 });
+    }
+}
+
+/// A number on the scale on which its distances are measured.
+pub fn scaled(scale: crate::schema::Scale, x: f32) -> f32 {
+    match scale {
+        crate::schema::Scale::Linear => x,
+        crate::schema::Scale::Log => ln(1.0 + x.max(0.0)),
+    }
+}
+
+/// Signed logarithm: large sums of weights saturate gently.
+fn squash(x: f32) -> f32 {
+    if x < 0.0 { -ln(1.0 - x) } else { ln(1.0 + x) }
+}
+
+fn user_rate(schema: &Schema, memory: &Memory, h: usize, now_ms: i64) -> f32 {
+    let (trials, hits, _) = memory.all.at(&schema.half_lives, h, now_ms);
+    rate(trials, hits, 0.5, USER_SMOOTHING)
+}
+
+/// Mean share of the candidate's words that each of the last chosen items has.
+fn likeness(memory: &Memory, item: &Item) -> f32 {
+    if memory.recent.is_empty() {
+        return 0.0;
+    }
+    let (mut shared, mut words) = (0u32, 0u32);
+    for (_, word) in item.all_words() {
+        words += 1;
+        shared += memory.recent.iter().map(|c| u32::from(c.keys.contains(&word.key))).sum::<u32>();
+    }
+    if words == 0 { 0.0 } else { shared as f32 / (words as f32 * memory.recent.len() as f32) }
+}

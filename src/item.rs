@@ -1,0 +1,218 @@
+//! Items: what a page gives, checked and hashed once.
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::error::{Error, Result};
+use crate::schema::{Kind, Schema, hash64, word_key};
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+/// The most bytes of an id.
+pub const ID_BYTES_MOST: usize = 128;
+/// The most bytes of one word.
+pub const WORD_BYTES_MOST: usize = 256;
+/// The most words of one tags field.
+pub const TAGS_MOST: usize = 16;
+
+/// A word of a field, with the key under which its counters stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Word {
+    /// The text, as a person reads it.
+    pub text: String,
+    /// [`word_key`] of the field and the text.
+    pub key: u64,
+}
+
+impl Word {
+    /// Hashes `text` as a value of `field`.
+    pub fn new(field: &str, text: String) -> Self {
+        let key = word_key(field, &text);
+        Self { text, key }
+    }
+}
+
+/// The value of one field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// The page gave none.
+    Absent,
+    /// One word, or several.
+    Words(Vec<Word>),
+    /// A finite number.
+    Number(f32),
+}
+
+/// One item: its id and one value per field of the schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    id: String,
+    wire: u64,
+    values: Vec<Value>,
+}
+
+/// What a page gives for one field, before it is checked.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// Nothing, `null` or `undefined`.
+    Nothing,
+    /// A string.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A list of strings.
+    Texts(Vec<String>),
+    /// Anything else.
+    Other,
+}
+
+impl Item {
+    /// Checks what a page gave. `given` is asked once for each field of the schema.
+    ///
+    /// # Errors
+    /// [`Error::BadItem`] naming the field and `index`, the item's place in the page's list.
+    pub fn open(schema: &Schema, index: usize, id: &str, mut given: impl FnMut(&str) -> Given) -> Result<Self> {
+        let bad = |field: &str, reason| Error::BadItem { index, field: field.to_string(), reason };
+        if id.is_empty() || id.len() > ID_BYTES_MOST {
+            return Err(bad("id", "an id is a string of 1 to 128 bytes"));
+        }
+        let mut values = Vec::with_capacity(schema.fields.len());
+        for field in &schema.fields {
+            let word = |text: String| {
+                if text.len() > WORD_BYTES_MOST {
+                    return Err(bad(&field.name, "a word has at most 256 bytes; give a shorter name or an id"));
+                }
+                Ok(Word::new(&field.name, text))
+            };
+            values.push(match (field.kind, given(&field.name)) {
+                (_, Given::Nothing) => Value::Absent,
+                (Kind::Category | Kind::Group, Given::Text(text)) if text.is_empty() => Value::Absent,
+                (Kind::Category | Kind::Group, Given::Text(text)) => Value::Words([word(text)?].to_vec()),
+                (Kind::Tags, Given::Texts(mut texts)) => {
+                    if texts.len() > TAGS_MOST {
+                        return Err(bad(&field.name, "at most 16 words"));
+                    }
+                    // The same set of tags is the same item whatever the order it came in.
+                    texts.retain(|t| !t.is_empty());
+                    texts.sort_unstable();
+                    texts.dedup();
+                    Value::Words(texts.into_iter().map(word).collect::<Result<_>>()?)
+                }
+                (Kind::Number { .. }, Given::Number(number)) if number.is_finite() && number.abs() < 1e30 => {
+                    Value::Number(number as f32)
+                }
+                (Kind::Category | Kind::Group, _) => return Err(bad(&field.name, "give a string")),
+                (Kind::Tags, _) => return Err(bad(&field.name, "give a list of strings")),
+                (Kind::Number { .. }, _) => return Err(bad(&field.name, "give a finite number")),
+            });
+        }
+        Ok(Self { id: id.to_string(), wire: hash64(id.as_bytes()), values })
+    }
+
+    /// The page's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// 64 bits of the id, the same on every machine.
+    pub const fn wire(&self) -> u64 {
+        self.wire
+    }
+
+    /// The value of field `index` of the schema.
+    pub fn value(&self, index: usize) -> &Value {
+        self.values.get(index).unwrap_or(&Value::Absent)
+    }
+
+    /// The words of field `index`; none where it is a number or absent.
+    pub fn words(&self, index: usize) -> &[Word] {
+        match self.value(index) {
+            Value::Words(words) => words,
+            Value::Absent | Value::Number(_) => &[],
+        }
+    }
+
+    /// The number of field `index`.
+    pub fn number(&self, index: usize) -> Option<f32> {
+        match self.value(index) {
+            Value::Number(number) => Some(*number),
+            Value::Absent | Value::Words(_) => None,
+        }
+    }
+
+    /// Every word, with the index of its field.
+    pub fn all_words(&self) -> impl Iterator<Item = (usize, &Word)> {
+        self.values.iter().enumerate().flat_map(|(i, v)| {
+            let words: &[Word] = if let Value::Words(words) = v { words } else { &[] };
+            words.iter().map(move |w| (i, w))
+        })
+    }
+
+    /// The same item as the log keeps it: without the volatile fields.
+    pub fn recorded(&self, schema: &Schema) -> Self {
+        let values = schema.fields.iter().zip(&self.values);
+        let values = values.map(|(f, v)| if f.volatile { Value::Absent } else { v.clone() }).collect();
+        Self { id: self.id.clone(), wire: self.wire, values }
+    }
+
+    /// The same item with the candidate's own volatile numbers (in the schema's order; none where absent).
+    pub fn with_volatiles(&self, schema: &Schema, numbers: &[Option<f32>]) -> Self {
+        let mut item = self.clone();
+        for (field, number) in schema.volatiles().zip(numbers) {
+            if let Some(slot) = item.values.get_mut(field) {
+                *slot = number.map_or(Value::Absent, Value::Number);
+            }
+        }
+        item
+    }
+
+    /// Writes the item with its words given as numbers by `intern`.
+    pub(crate) fn write(&self, out: &mut Writer, mut intern: impl FnMut(&str) -> u32) {
+        out.text(&self.id);
+        for value in &self.values {
+            match value {
+                Value::Absent => out.u8(0),
+                Value::Words(words) => {
+                    out.u8(1);
+                    out.count(words.len());
+                    for word in words {
+                        out.varint(u64::from(intern(&word.text)));
+                    }
+                }
+                Value::Number(number) => {
+                    out.u8(2);
+                    out.f32(*number);
+                }
+            }
+        }
+    }
+
+    /// Reads what [`Item::write`] wrote; `text` gives back the words.
+    pub(crate) fn read(
+        schema: &Schema,
+        bytes: &mut Reader<'_>,
+        mut text: impl FnMut(u32) -> Option<String>,
+    ) -> core::result::Result<Self, Malformed> {
+        let id = bytes.text()?;
+        let mut values = Vec::with_capacity(schema.fields.len());
+        for field in &schema.fields {
+            values.push(match bytes.u8()? {
+                0 => Value::Absent,
+                1 => {
+                    let n = bytes.count()?;
+                    if n > TAGS_MOST {
+                        return Err(Malformed);
+                    }
+                    let mut words = Vec::with_capacity(n);
+                    for _ in 0..n {
+                        let local = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+                        words.push(Word::new(&field.name, text(local).ok_or(Malformed)?));
+                    }
+                    Value::Words(words)
+                }
+                2 => Value::Number(bytes.f32()?),
+                _ => return Err(Malformed),
+            });
+        }
+        let wire = hash64(id.as_bytes());
+        Ok(Self { id, wire, values })
+    }
+}

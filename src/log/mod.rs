@@ -1,0 +1,470 @@
+//! The log: the only behavioural state. Everything else is a fold over it.
+//!
+//! Retention drops whole segments from the front. Forgetting writes the survivors into a new log through the same
+//! [`Log::append`], so that its bytes are those of an engine that never saw what was forgotten.
+
+mod segment;
+#[cfg(test)]
+mod tests;
+
+pub use segment::SEGMENT_EVENTS;
+
+use crate::consent::Token;
+use crate::event::Event;
+use crate::item::Item;
+use crate::schema::Schema;
+use crate::time::Timestamp;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use segment::{Header, SegmentWriter};
+
+/// One change to the files of an account, to be carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreOp {
+    /// Add the bytes at the end of the file, which is made where it is missing.
+    Append {
+        /// Name of the file.
+        name: String,
+        /// What to add.
+        bytes: Vec<u8>,
+    },
+    /// Replace the file.
+    Write {
+        /// Name of the file.
+        name: String,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Delete the file, if it is there.
+    Remove {
+        /// Name of the file.
+        name: String,
+    },
+}
+
+/// A file as the host read it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredFile<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// All of it.
+    pub bytes: &'a [u8],
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    number: u32,
+    /// Slates that were numbered before its first event.
+    slates: u32,
+    /// Whether its first event opens a session; kept, as the event before it may have been dropped since.
+    opens: bool,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Segment {
+    /// Writes the segment from its start.
+    fn encode(&self, fingerprint: u64, epoch: u32) -> Option<(SegmentWriter, Vec<u8>)> {
+        let first = self.events.first()?;
+        let header = Header { fingerprint, epoch, base: first.at, slates: self.slates };
+        let (mut writer, mut bytes) = SegmentWriter::new(header);
+        let mut previous = None;
+        for event in &self.events {
+            let opens = previous.map_or(self.opens, |p| p != event.session);
+            bytes.extend(writer.append(event, opens));
+            previous = Some(event.session);
+        }
+        Some((writer, bytes))
+    }
+}
+
+/// What opening found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Events that can be used.
+    pub events: usize,
+    /// Records that were lost to damage.
+    pub damaged: usize,
+    /// Whether a write had been cut short.
+    pub torn: bool,
+    /// Segments of another schema, which are not read.
+    pub foreign: usize,
+}
+
+/// The append-only log of one account in one space.
+#[derive(Debug)]
+pub struct Log {
+    schema: Rc<Schema>,
+    epoch: u32,
+    generation: u32,
+    segments: VecDeque<Segment>,
+    writer: Option<SegmentWriter>,
+    next_segment: u32,
+    /// The page's slate handles → numbers by first recorded use.
+    slates: BTreeMap<u32, u32>,
+    slate_count: u32,
+    session: u32,
+    opens_session: bool,
+    utc_offset_minutes: i16,
+    ops: Vec<StoreOp>,
+}
+
+fn file_name(generation: u32, number: u32) -> String {
+    format!("log-{generation}-{number}")
+}
+
+/// Generation and number in the name of a segment's file.
+fn parse_name(name: &str) -> Option<(u32, u32)> {
+    let (generation, number) = name.strip_prefix("log-")?.split_once('-')?;
+    Some((generation.parse().ok()?, number.parse().ok()?))
+}
+
+/// The newest generation among the files: what to read where the control journal is lost.
+pub fn newest_generation<'a>(names: impl Iterator<Item = &'a str>) -> Option<u32> {
+    names.filter_map(parse_name).map(|(generation, _)| generation).max()
+}
+
+impl Log {
+    /// An empty log that writes files of `generation`.
+    pub fn new(schema: Rc<Schema>, epoch: u32, generation: u32) -> Self {
+        Self {
+            schema,
+            epoch,
+            generation,
+            segments: VecDeque::new(),
+            writer: None,
+            next_segment: 0,
+            slates: BTreeMap::new(),
+            slate_count: 0,
+            session: 0,
+            opens_session: true,
+            utc_offset_minutes: 0,
+            ops: Vec::new(),
+        }
+    }
+
+    /// Reads the files of `generation`. Files of other generations are queued for removal.
+    ///
+    /// Never fails. Whatever is damaged is counted and left out; where anything was, [`Opened`] says so and the caller rewrites.
+    pub fn open(schema: Rc<Schema>, epoch: u32, generation: u32, files: &[StoredFile<'_>]) -> (Self, Opened) {
+        let mut log = Self::new(Rc::clone(&schema), epoch, generation);
+        let mut opened = Opened::default();
+        let mut own: Vec<(u32, &[u8])> = Vec::new();
+        for file in files {
+            match parse_name(file.name) {
+                Some((g, number)) if g == generation => own.push((number, file.bytes)),
+                Some(_) => log.ops.push(StoreOp::Remove { name: file.name.into() }),
+                None => {}
+            }
+        }
+        own.sort_unstable_by_key(|(number, _)| *number);
+        let mut session = 0u32;
+        let mut interned: BTreeMap<u64, Vec<Rc<Item>>> = BTreeMap::new();
+        for (place, (number, bytes)) in own.iter().enumerate() {
+            let found = segment::read(&schema, bytes);
+            opened.damaged += found.damaged;
+            opened.torn |= found.torn;
+            log.next_segment = number + 1;
+            let Some(header) = found.header else { continue };
+            if header.fingerprint != schema.fingerprint() {
+                opened.foreign += 1;
+                continue;
+            }
+            let mut events = Vec::with_capacity(found.events.len());
+            let opens = found.events.first().is_some_and(|(_, opens)| *opens);
+            for (mut event, opens) in found.events {
+                let first = opened.events == 0;
+                session += u32::from(opens && !first);
+                event.session = session;
+                event.item = share(&mut interned, event.item);
+                log.slate_count = log.slate_count.max(event.detail.slate.map_or(0, |s| s.saturating_add(1)));
+                opened.events += 1;
+                events.push(event);
+            }
+            log.session = session;
+            if events.is_empty() {
+                continue;
+            }
+            let segment = Segment { number: *number, slates: header.slates, opens, events, bytes: bytes.len() };
+            if place + 1 == own.len() && !opened.torn && opened.damaged == 0 {
+                // The writer is brought to its state by writing the same events again. Bytes that it would not have written (a
+                // definition whose event was cut off) ask for a rewrite.
+                match segment.encode(header.fingerprint, header.epoch) {
+                    Some((writer, written)) if written == *bytes => log.writer = Some(writer),
+                    _ => opened.torn = true,
+                }
+            }
+            log.segments.push_back(segment);
+        }
+        log.slates.clear();
+        (log, opened)
+    }
+
+    /// Marks the start of a use of the mini-program. It is written with the first event of that use, and not without one.
+    pub fn begin_session(&mut self, utc_offset_minutes: i16) {
+        self.opens_session = true;
+        self.utc_offset_minutes = utc_offset_minutes;
+    }
+
+    /// Adds one event. The `session`, zone and slate number of `event` are set here; the slate given is the page's handle.
+    ///
+    /// Returns whether older segments were dropped, in which case the caller folds again.
+    pub fn append(&mut self, _consent: Token, event: Event) -> bool {
+        self.push(event)
+    }
+
+    fn push(&mut self, mut event: Event) -> bool {
+        let previous = self.segments.back().and_then(|s| s.events.last()).map(|e| e.session);
+        if self.opens_session {
+            self.session = previous.map_or(0, |s| s.saturating_add(1));
+            self.opens_session = false;
+        }
+        event.session = self.session;
+        event.utc_offset_minutes = self.utc_offset_minutes;
+        let slates_before = self.slate_count;
+        event.detail.slate = event.detail.slate.map(|handle| self.slate_number(handle));
+        event.item = self.shared(event.item);
+        let full = self.segments.back().is_none_or(|s| s.events.len() >= SEGMENT_EVENTS);
+        let mut evicted = false;
+        if full || self.writer.is_none() {
+            evicted = self.evict();
+            let header = Header {
+                fingerprint: self.schema.fingerprint(),
+                epoch: self.epoch,
+                base: event.at,
+                slates: slates_before,
+            };
+            let (writer, bytes) = SegmentWriter::new(header);
+            self.writer = Some(writer);
+            let number = self.next_segment;
+            self.next_segment += 1;
+            let opens = previous != Some(event.session);
+            self.segments.push_back(Segment {
+                number,
+                slates: slates_before,
+                opens,
+                events: Vec::new(),
+                bytes: bytes.len(),
+            });
+            self.queue_append(number, bytes);
+        }
+        if let (Some(writer), Some(segment)) = (self.writer.as_mut(), self.segments.back_mut()) {
+            let bytes = writer.append(&event, previous != Some(event.session));
+            segment.bytes += bytes.len();
+            segment.events.push(event);
+            let number = segment.number;
+            self.queue_append(number, bytes);
+        }
+        evicted
+    }
+
+    fn slate_number(&mut self, handle: u32) -> u32 {
+        if let Some(number) = self.slates.get(&handle) {
+            return *number;
+        }
+        let number = self.slate_count;
+        self.slate_count += 1;
+        self.slates.insert(handle, number);
+        number
+    }
+
+    /// The number under which the log knows a slate handle of the page, where it was recorded.
+    pub fn slate_of(&self, handle: u32) -> Option<u32> {
+        self.slates.get(&handle).copied()
+    }
+
+    /// One copy of each item version in memory.
+    fn shared(&self, item: Rc<Item>) -> Rc<Item> {
+        let recent = self.segments.iter().rev().take(2).flat_map(|s| s.events.iter().rev());
+        let found = recent.take(SEGMENT_EVENTS).map(|e| &e.item).find(|known| **known == item);
+        found.map_or(item, Rc::clone)
+    }
+
+    fn queue_append(&mut self, number: u32, bytes: Vec<u8>) {
+        let name = file_name(self.generation, number);
+        if let Some(StoreOp::Append { name: last, bytes: pending } | StoreOp::Write { name: last, bytes: pending }) =
+            self.ops.last_mut()
+            && *last == name
+        {
+            pending.extend(bytes);
+            return;
+        }
+        self.ops.push(StoreOp::Append { name, bytes });
+    }
+
+    /// The newest instant that two sessions have reached: one clock that jumped ahead cannot move it.
+    fn confirmed_now(&self) -> Option<Timestamp> {
+        let mut latest: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        for event in self.events() {
+            let at = latest.entry(event.session).or_insert(event.at);
+            *at = (*at).max(event.at);
+        }
+        let mut times: Vec<Timestamp> = latest.into_values().collect();
+        times.sort_unstable();
+        times.iter().rev().nth(1).copied()
+    }
+
+    /// Drops what is too much or too old, as whole segments from the front. Returns whether anything was dropped.
+    fn evict(&mut self) -> bool {
+        let mut evicted = false;
+        let most = self.schema.retention.events.saturating_sub(SEGMENT_EVENTS);
+        while self.len() > most {
+            self.drop_oldest();
+            evicted = true;
+        }
+        if let Some(now) = self.confirmed_now() {
+            let oldest = now.ms().saturating_sub(self.schema.retention.age_ms);
+            while self.segments.front().is_some_and(|s| s.events.iter().all(|e| e.at.ms() < oldest)) {
+                self.drop_oldest();
+                evicted = true;
+            }
+        }
+        evicted
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(segment) = self.segments.pop_front() {
+            self.ops.push(StoreOp::Remove { name: file_name(self.generation, segment.number) });
+        }
+        if self.segments.is_empty() {
+            self.writer = None;
+        }
+    }
+
+    /// Drops what has grown too old since the log was closed. Returns whether anything was dropped.
+    pub fn maintain(&mut self) -> bool {
+        self.evict()
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(|s| s.events.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Number of segments, and of their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        (self.segments.len(), self.segments.iter().map(|s| s.bytes).sum())
+    }
+
+    /// All events, oldest first.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.segments.iter().flat_map(|s| &s.events)
+    }
+
+    /// Keeps the events for which `keep` holds, in a new generation written from the start. Returns how many went.
+    ///
+    /// The bytes and the numbers of slates, sessions, words and items are those of a log that was only ever given the survivors.
+    pub fn forget(&mut self, mut keep: impl FnMut(&Event) -> bool) -> usize {
+        let before = self.len();
+        let mut fresh = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
+        let numbers: BTreeMap<u32, u32> = self.slates.iter().map(|(handle, number)| (*number, *handle)).collect();
+        // Slates of earlier starts have no handle any more; theirs must not meet one that the page still holds.
+        let free = self.slates.keys().next_back().map_or(0, |h| h.saturating_add(1));
+        let mut session = None;
+        for event in self.events().filter(|e| keep(e)) {
+            let mut event = event.clone();
+            if session != Some(event.session) {
+                fresh.begin_session(event.utc_offset_minutes);
+                session = Some(event.session);
+            }
+            fresh.utc_offset_minutes = event.utc_offset_minutes;
+            event.detail.slate =
+                event.detail.slate.map(|n| numbers.get(&n).copied().unwrap_or_else(|| free.saturating_add(n)));
+            fresh.push(event);
+        }
+        fresh.slates.retain(|handle, _| *handle < free);
+        // The next event goes on in the session that is running, unless none of that session is left.
+        fresh.opens_session = self.opens_session || session != Some(self.session);
+        fresh.utc_offset_minutes = self.utc_offset_minutes;
+        let after = fresh.len();
+        fresh.ops = core::mem::take(&mut self.ops);
+        *self = fresh;
+        self.rewrite();
+        before - after
+    }
+
+    /// Queues the whole log under a new generation. The caller then writes the control journal, and only after it calls
+    /// [`Log::remove_generation`] for the old one, so that a kill at any point leaves one whole log.
+    pub fn rewrite(&mut self) {
+        self.ops.retain(|op| matches!(op, StoreOp::Remove { .. }));
+        self.generation = self.generation.wrapping_add(1);
+        let mut parts = Vec::new();
+        for (number, bytes) in (0u32..).zip(self.encode()) {
+            parts.push(StoreOp::Write { name: file_name(self.generation, number), bytes });
+        }
+        self.ops.extend(parts);
+    }
+
+    /// Every segment written from the start, with segments numbered from 0. Brings the writer to the end of the last.
+    fn encode(&mut self) -> Vec<Vec<u8>> {
+        let (fingerprint, epoch) = (self.schema.fingerprint(), self.epoch);
+        let mut all = Vec::new();
+        self.writer = None;
+        for (number, segment) in (0u32..).zip(self.segments.iter_mut()) {
+            if let Some((writer, bytes)) = segment.encode(fingerprint, epoch) {
+                segment.number = number;
+                segment.bytes = bytes.len();
+                self.writer = Some(writer);
+                self.next_segment = number + 1;
+                all.push(bytes);
+            }
+        }
+        all
+    }
+
+    /// The bytes of every segment as they stand in the files: what [`Log::forget`] promises to make equal.
+    pub fn segment_bytes(&self) -> Vec<Vec<u8>> {
+        let fingerprint = self.schema.fingerprint();
+        self.segments.iter().filter_map(|s| s.encode(fingerprint, self.epoch)).map(|(_, bytes)| bytes).collect()
+    }
+
+    /// Drops everything, memory and files.
+    pub fn erase(&mut self) {
+        self.ops.clear();
+        for segment in core::mem::take(&mut self.segments) {
+            self.ops.push(StoreOp::Remove { name: file_name(self.generation, segment.number) });
+        }
+        let ops = core::mem::take(&mut self.ops);
+        *self = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
+        self.ops = ops;
+    }
+
+    /// Queues the removal of the files of generation `old`, whose segments had numbers below `count`.
+    pub fn remove_generation(&mut self, old: u32, numbers: impl Iterator<Item = u32>) {
+        for number in numbers {
+            self.ops.push(StoreOp::Remove { name: file_name(old, number) });
+        }
+    }
+
+    /// Numbers of the files that hold the log now.
+    pub fn file_numbers(&self) -> Vec<u32> {
+        self.segments.iter().map(|s| s.number).collect()
+    }
+
+    /// Which generation of files is the log.
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// What the host must do to its files, since the last call.
+    pub fn take_ops(&mut self) -> Vec<StoreOp> {
+        core::mem::take(&mut self.ops)
+    }
+}
+
+fn share(interned: &mut BTreeMap<u64, Vec<Rc<Item>>>, item: Rc<Item>) -> Rc<Item> {
+    let versions = interned.entry(item.wire()).or_default();
+    if let Some(known) = versions.iter().find(|known| **known == item) {
+        return Rc::clone(known);
+    }
+    versions.push(Rc::clone(&item));
+    item
+}

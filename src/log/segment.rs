@@ -1,0 +1,378 @@
+//! One segment: a header and up to 256 events, each record in a frame of its own.
+//!
+//! A segment stands alone: it holds every word and item its events refer to, so dropping another segment never hurts it. Writing is a
+//! function of the events alone, which is what makes forgetting exact.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+use crate::codec::{FRAME_HEAD, Malformed, Reader, Writer, frame, frame_at};
+use crate::event::{Detail, Event};
+use crate::item::Item;
+use crate::schema::Schema;
+use crate::time::Timestamp;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+const MAGIC: u32 = 0x4c4a_485a; // "ZHJL"
+const FORMAT: u16 = 1;
+
+const HEADER: u8 = 0;
+const SESSION: u8 = 1;
+const WORD: u8 = 2;
+const ITEM: u8 = 3;
+const EVENT: u8 = 4;
+
+/// Events in a full segment.
+pub const SEGMENT_EVENTS: usize = 256;
+
+/// What the first record of a segment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// [`Schema::fingerprint`].
+    pub fingerprint: u64,
+    /// The start that wrote the segment.
+    pub epoch: u32,
+    /// Time of the first event; the others are told from it.
+    pub base: Timestamp,
+    /// Slates that the log had numbered before this segment.
+    pub slates: u32,
+}
+
+impl Header {
+    fn write(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.u8(HEADER);
+        out.u32(MAGIC);
+        out.u16(FORMAT);
+        out.u64(self.fingerprint);
+        out.u32(self.epoch);
+        out.zigzag(self.base.ms());
+        out.u32(self.slates);
+        frame(&out.into_bytes()).unwrap_or_default()
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, Malformed> {
+        let mut bytes = Reader::new(payload);
+        if bytes.u8()? != HEADER || bytes.u32()? != MAGIC || bytes.u16()? != FORMAT {
+            return Err(Malformed);
+        }
+        Ok(Self {
+            fingerprint: bytes.u64()?,
+            epoch: bytes.u32()?,
+            base: Timestamp::from_ms(bytes.zigzag()?).map_err(|_| Malformed)?,
+            slates: bytes.u32()?,
+        })
+    }
+}
+
+/// Turns events into the bytes of one segment.
+#[derive(Clone, Debug)]
+pub struct SegmentWriter {
+    header: Header,
+    session: Option<(u32, i16)>,
+    words: BTreeMap<String, u32>,
+    /// Local numbers of the item versions, found by wire id first.
+    items: BTreeMap<u64, Vec<(Rc<Item>, u32)>>,
+    item_count: u32,
+}
+
+impl SegmentWriter {
+    /// A writer, and the header's bytes.
+    pub fn new(header: Header) -> (Self, Vec<u8>) {
+        let writer = Self { header, session: None, words: BTreeMap::new(), items: BTreeMap::new(), item_count: 0 };
+        (writer, header.write())
+    }
+
+    /// The bytes of `event`: definitions it needs first, then the event. `opens_session` says whether it is the first of its session.
+    pub fn append(&mut self, event: &Event, opens_session: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let session = (event.session, event.utc_offset_minutes);
+        if self.session != Some(session) {
+            let mut record = Writer::new();
+            record.u8(SESSION);
+            record.u8(u8::from(opens_session));
+            record.zigzag(i64::from(event.utc_offset_minutes));
+            out.extend(frame(&record.into_bytes()).unwrap_or_default());
+            self.session = Some(session);
+        }
+        let item = self.define(&event.item, &mut out);
+        let mut record = Writer::new();
+        record.u8(EVENT);
+        record.u8(event.action);
+        record.zigzag(event.at.ms().saturating_sub(self.header.base.ms()));
+        record.varint(u64::from(item));
+        write_detail(&event.detail, self.header.slates, &mut record);
+        out.extend(frame(&record.into_bytes()).unwrap_or_default());
+        out
+    }
+
+    fn define(&mut self, item: &Rc<Item>, out: &mut Vec<u8>) -> u32 {
+        let versions = self.items.entry(item.wire()).or_default();
+        if let Some((_, local)) = versions.iter().find(|(known, _)| Rc::ptr_eq(known, item) || known == item) {
+            return *local;
+        }
+        let local = self.item_count;
+        self.item_count += 1;
+        versions.push((Rc::clone(item), local));
+        let mut record = Writer::new();
+        record.u8(ITEM);
+        record.varint(u64::from(local));
+        let words = &mut self.words;
+        item.write(&mut record, |text| {
+            if let Some(known) = words.get(text) {
+                return *known;
+            }
+            let number = u32::try_from(words.len()).unwrap_or(u32::MAX);
+            words.insert(text.to_string(), number);
+            let mut record = Writer::new();
+            record.u8(WORD);
+            record.varint(u64::from(number));
+            record.raw(text.as_bytes());
+            out.extend(frame(&record.into_bytes()).unwrap_or_default());
+            number
+        });
+        out.extend(frame(&record.into_bytes()).unwrap_or_default());
+        local
+    }
+}
+
+/// What was found in the bytes of a segment.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The header, where it is whole.
+    pub header: Option<Header>,
+    /// Events, with whether each opens a session.
+    pub events: Vec<(Event, bool)>,
+    /// Records that could not be read.
+    pub damaged: usize,
+    /// Whether the bytes end in the middle of a record.
+    pub torn: bool,
+}
+
+/// Reads the bytes of a segment. Never fails: what is damaged is counted, what is whole is kept.
+pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
+    let mut found = Found::default();
+    let Some((payload, mut at)) = frame_at(bytes, 0) else {
+        found.torn = true;
+        return found;
+    };
+    let Ok(header) = Header::read(payload) else {
+        found.damaged += 1;
+        return found;
+    };
+    found.header = Some(header);
+    let mut reading =
+        Reading { schema, header, words: BTreeMap::new(), items: BTreeMap::new(), session: (0, 0), opens: false };
+    while at < bytes.len() {
+        if let Some((payload, next)) = frame_at(bytes, at) {
+            match reading.record(payload) {
+                Ok(Some(event)) => found.events.push(event),
+                Ok(None) => {}
+                Err(Malformed) => found.damaged += 1,
+            }
+            at = next;
+        } else if let Some(next) = resume(bytes, at) {
+            found.damaged += 1;
+            at = next;
+        } else {
+            found.torn = true;
+            break;
+        }
+    }
+    found
+}
+
+/// Where the next whole frame stands after a damaged one.
+fn resume(bytes: &[u8], at: usize) -> Option<usize> {
+    let last = bytes.len().checked_sub(FRAME_HEAD)?;
+    // An empty payload is never written, and its checksum would be the easiest one to meet by accident.
+    (at.checked_add(1)?..=last).find(|&p| frame_at(bytes, p).is_some_and(|(payload, _)| !payload.is_empty()))
+}
+
+struct Reading<'a> {
+    schema: &'a Schema,
+    header: Header,
+    words: BTreeMap<u32, String>,
+    items: BTreeMap<u32, Rc<Item>>,
+    session: (u32, i16),
+    opens: bool,
+}
+
+impl Reading<'_> {
+    fn record(&mut self, payload: &[u8]) -> Result<Option<(Event, bool)>, Malformed> {
+        let mut bytes = Reader::new(payload);
+        match bytes.u8()? {
+            SESSION => {
+                let opens = bytes.u8()? != 0;
+                let offset = i16::try_from(bytes.zigzag()?).map_err(|_| Malformed)?;
+                self.opens = opens;
+                self.session = (self.session.0.saturating_add(u32::from(opens)), offset);
+                Ok(None)
+            }
+            WORD => {
+                let number = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+                let rest = bytes.raw(bytes.left())?;
+                self.words.insert(number, core::str::from_utf8(rest).map_err(|_| Malformed)?.to_string());
+                Ok(None)
+            }
+            ITEM => {
+                let number = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+                let item = Item::read(self.schema, &mut bytes, |word| self.words.get(&word).cloned())?;
+                self.items.insert(number, Rc::new(item));
+                Ok(None)
+            }
+            EVENT => {
+                let action = bytes.u8()?;
+                if usize::from(action) >= self.schema.actions.len() {
+                    return Err(Malformed);
+                }
+                let at = self.header.base.ms().checked_add(bytes.zigzag()?).ok_or(Malformed)?;
+                let at = Timestamp::from_ms(at).map_err(|_| Malformed)?;
+                let item = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+                let item = Rc::clone(self.items.get(&item).ok_or(Malformed)?);
+                let detail = read_detail(self.header.slates, &mut bytes)?;
+                detail.check().map_err(|_| Malformed)?;
+                if !bytes.is_empty() {
+                    return Err(Malformed);
+                }
+                let (session, utc_offset_minutes) = self.session;
+                let opens = core::mem::take(&mut self.opens);
+                Ok(Some((Event { at, session, utc_offset_minutes, action, item, detail }, opens)))
+            }
+            _ => Err(Malformed),
+        }
+    }
+}
+
+const HAS_SURFACE: u16 = 1;
+const HAS_SCENE: u16 = 1 << 1;
+const HAS_SLATE: u16 = 1 << 2;
+const HAS_POSITION: u16 = 1 << 3;
+const HAS_PROPENSITY: u16 = 1 << 4;
+const HAS_REASON: u16 = 1 << 5;
+const HAS_VALUE: u16 = 1 << 6;
+const HAS_DWELL: u16 = 1 << 7;
+const HAS_DIFFICULTY: u16 = 1 << 8;
+const HAS_RISK: u16 = 1 << 9;
+const HAS_GROUP: u16 = 1 << 10;
+const HAS_NUMBERS: u16 = 1 << 11;
+const HAS_PRIOR: u16 = 1 << 12;
+
+fn write_detail(detail: &Detail, slates: u32, out: &mut Writer) {
+    let flag = |present: bool, bit: u16| if present { bit } else { 0 };
+    let flags = flag(detail.surface.is_some(), HAS_SURFACE)
+        | flag(detail.scene.is_some(), HAS_SCENE)
+        | flag(detail.slate.is_some(), HAS_SLATE)
+        | flag(detail.position.is_some(), HAS_POSITION)
+        | flag(detail.propensity.is_some(), HAS_PROPENSITY)
+        | flag(detail.reason.is_some(), HAS_REASON)
+        | flag(detail.value.is_some(), HAS_VALUE)
+        | flag(detail.dwell_ms.is_some(), HAS_DWELL)
+        | flag(detail.difficulty.is_some(), HAS_DIFFICULTY)
+        | flag(detail.risk_level.is_some(), HAS_RISK)
+        | flag(detail.group_id.is_some(), HAS_GROUP)
+        | flag(!detail.numbers.is_empty(), HAS_NUMBERS)
+        | flag(detail.prior.is_some(), HAS_PRIOR);
+    out.varint(u64::from(flags));
+    if let Some(v) = detail.surface {
+        out.u8(v);
+    }
+    if let Some(v) = detail.scene {
+        out.varint(u64::from(v));
+    }
+    if let Some(v) = detail.slate {
+        // An action may belong to a slate of an earlier segment, hence the sign.
+        out.zigzag(i64::from(v).saturating_sub(i64::from(slates)));
+    }
+    if let Some(v) = detail.position {
+        out.varint(u64::from(v));
+    }
+    if let Some(v) = detail.propensity {
+        out.f32(v);
+    }
+    if let Some(v) = detail.reason {
+        out.varint(u64::from(v));
+    }
+    if let Some(v) = detail.value {
+        out.f32(v);
+    }
+    if let Some(v) = detail.dwell_ms {
+        out.varint(u64::from(v));
+    }
+    if let Some(v) = detail.difficulty {
+        out.f32(v);
+    }
+    if let Some(v) = detail.risk_level {
+        out.u8(v);
+    }
+    if let Some(v) = detail.group_id {
+        out.u32(v);
+    }
+    if let Some(v) = detail.prior {
+        out.f32(v);
+    }
+    if !detail.numbers.is_empty() {
+        out.count(detail.numbers.len());
+        for number in &detail.numbers {
+            out.u8(u8::from(number.is_some()));
+            if let Some(v) = number {
+                out.f32(*v);
+            }
+        }
+    }
+}
+
+fn read_detail(slates: u32, bytes: &mut Reader<'_>) -> Result<Detail, Malformed> {
+    let flags = u16::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+    let has = |bit: u16| flags & bit != 0;
+    let mut detail = Detail::default();
+    if has(HAS_SURFACE) {
+        detail.surface = Some(bytes.u8()?);
+    }
+    if has(HAS_SCENE) {
+        detail.scene = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+    }
+    if has(HAS_SLATE) {
+        let slate = i64::from(slates).checked_add(bytes.zigzag()?).ok_or(Malformed)?;
+        detail.slate = Some(u32::try_from(slate).map_err(|_| Malformed)?);
+    }
+    if has(HAS_POSITION) {
+        detail.position = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+    }
+    if has(HAS_PROPENSITY) {
+        detail.propensity = Some(bytes.f32()?);
+    }
+    if has(HAS_REASON) {
+        detail.reason = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+    }
+    if has(HAS_VALUE) {
+        detail.value = Some(bytes.f32()?);
+    }
+    if has(HAS_DWELL) {
+        detail.dwell_ms = Some(u32::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+    }
+    if has(HAS_DIFFICULTY) {
+        detail.difficulty = Some(bytes.f32()?);
+    }
+    if has(HAS_RISK) {
+        detail.risk_level = Some(bytes.u8()?);
+    }
+    if has(HAS_GROUP) {
+        detail.group_id = Some(bytes.u32()?);
+    }
+    if has(HAS_PRIOR) {
+        detail.prior = Some(bytes.f32()?);
+    }
+    if has(HAS_NUMBERS) {
+        let n = bytes.count()?;
+        if n > crate::schema::NAMES_MOST {
+            return Err(Malformed);
+        }
+        for _ in 0..n {
+            let number = if bytes.u8()? == 0 { None } else { Some(bytes.f32()?) };
+            detail.numbers.push(number);
+        }
+    }
+    Ok(detail)
+}

@@ -1,0 +1,17 @@
+//! Hard filters: stock, and what the user never wants to see.
+
+use crate::control::Block;
+use crate::features::memory::Memory;
+use crate::item::Item;
+use crate::schema::{Policy, Schema};
+
+/// Whether the candidate may be shown at all. Numbers are the candidate's own; a number it does not have does not exclude it.
+pub fn passes(schema: &Schema, policy: &Policy, memory: Option<&Memory>, blocks: &[Block], item: &Item) -> bool {
+    let stocked = policy.filters.iter().all(|f| item.number(f.field).is_none_or(|x| x >= f.at_least));
+    let wanted = !blocks
+        .iter()
+        .any(|b| schema.field(&b.field).is_ok_and(|field| item.words(field).iter().any(|w| w.text == b.value)));
+    // What the user turned down stays away, whatever else was done with it before.
+    let liked = memory.and_then(|m| m.items.get(&item.wire())).is_none_or(|m| m.weight >= 0.0);
+    stocked && wanted && liked
+}

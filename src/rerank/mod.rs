@@ -1,0 +1,152 @@
+//! Reranking: pure stages over scored candidates, in one fixed order.
+//!
+//! 1. [`filter`]: what may not be shown at all. 2. Pinned and ad places. 3. The blended score, less [`fatigue`]. 4. For each remaining place in turn:
+//! windows decide who may stand there, maximal marginal relevance who does ([`diversity`]), and in the exploration place a draw ([`explore`]).
+
+pub mod diversity;
+pub mod explore;
+pub mod fatigue;
+pub mod filter;
+#[cfg(test)]
+mod tests;
+pub mod window;
+
+use crate::item::Item;
+use crate::rng::Rng;
+use crate::schema::Policy;
+use alloc::vec::Vec;
+
+/// Why an item stands where it stands. The numbers are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// The page's own order.
+    PageOrder = 0,
+    /// The page pinned it.
+    Pinned = 1,
+    /// The page sold the place.
+    Ad = 2,
+    /// The model's score.
+    Model = 3,
+    /// What the user did with items like it.
+    Interest = 4,
+    /// Drawn to learn something new.
+    Explore = 5,
+}
+
+/// A candidate that passed the filters.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its index in the page's list.
+    pub index: usize,
+    /// The item.
+    pub item: &'a Item,
+    /// Blended score in logits.
+    pub score: f32,
+    /// The place the page pinned it to, in this slate.
+    pub pin: Option<usize>,
+    /// Whether the page sold its place; it keeps the place it has in the page's list.
+    pub ad: bool,
+    /// Whether its score comes from what the user did.
+    pub interest: bool,
+}
+
+/// An item in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// Index in the page's list.
+    pub index: usize,
+    /// Its score.
+    pub score: f32,
+    /// Why it is there.
+    pub reason: Reason,
+    /// With which probability it was drawn; none where it was not a draw.
+    pub propensity: Option<f32>,
+}
+
+/// How to arrange.
+pub struct Plan<'a> {
+    /// The schema's policy.
+    pub policy: &'a Policy,
+    /// How many places.
+    pub slots: usize,
+    /// What the user has already been shown on this page, oldest first.
+    pub shown: &'a [&'a Item],
+    /// Whether the page's own order stands (no expressed behaviour, or personalisation off).
+    pub page_order: bool,
+    /// The generator for exploration; none where the host gave no seed.
+    pub rng: Option<Rng>,
+}
+
+/// Fills the places.
+///
+/// The same entries, policy and generator give the same slate. Where no candidate satisfies every window, windows give way rather than
+/// leave a place empty.
+pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
+    let Plan { policy, slots, shown, page_order, mut rng } = plan;
+    let slots = slots.min(entries.len());
+    let mut free: Vec<bool> = entries.iter().map(|_| true).collect();
+    let mut likeness = diversity::Likeness::new(entries, shown);
+    let mut neighbours: Vec<&Item> = shown.to_vec();
+    let mut placed: Vec<Placed> = Vec::with_capacity(slots);
+    let explore_at = explore::place(policy, slots).filter(|_| !page_order && rng.is_some());
+    for slot in 0..slots {
+        let reserved = entries.iter().enumerate().find(|(i, e)| free[*i] && reserved_for(e) == Some(slot));
+        let (chosen, reason, propensity) = if let Some((at, entry)) = reserved {
+            (at, if entry.ad { Reason::Ad } else { Reason::Pinned }, None)
+        } else {
+            let open = |i: usize, e: &Entry<'_>| free[i] && reserved_for(e).is_none_or(|s| s < slot || s >= slots);
+            let any: Vec<usize> = entries.iter().enumerate().filter(|(i, e)| open(*i, e)).map(|(i, _)| i).collect();
+            if any.is_empty() {
+                // Only reserved candidates for later places are left: the earliest of them moves up.
+                let Some(at) = free.iter().position(|f| *f) else { break };
+                (at, if entries[at].ad { Reason::Ad } else { Reason::Pinned }, None)
+            } else if page_order {
+                (any[0], Reason::PageOrder, None)
+            } else {
+                let mut fits: Vec<usize> =
+                    any.iter().copied().filter(|&i| window::fits(policy, &neighbours, entries[i].item)).collect();
+                if fits.is_empty() {
+                    fits = any;
+                }
+                let value = |i: usize| diversity::value(policy.lambda, entries[i].score, likeness.of(i));
+                let best = argmax(&fits, value);
+                match rng.as_mut().filter(|_| explore_at == Some(slot)) {
+                    Some(rng) => {
+                        let draw = explore::draw(rng, policy.epsilon, fits.len(), best);
+                        let reason = if draw.explored { Reason::Explore } else { earned(&entries[fits[draw.place]]) };
+                        (fits[draw.place], reason, Some(draw.propensity))
+                    }
+                    None => (fits[best], earned(&entries[fits[best]]), None),
+                }
+            }
+        };
+        free[chosen] = false;
+        likeness.apply_placed(entries, chosen);
+        neighbours.push(entries[chosen].item);
+        placed.push(Placed { index: entries[chosen].index, score: entries[chosen].score, reason, propensity });
+    }
+    placed
+}
+
+fn reserved_for(entry: &Entry<'_>) -> Option<usize> {
+    entry.pin.or(entry.ad.then_some(entry.index))
+}
+
+fn earned(entry: &Entry<'_>) -> Reason {
+    if entry.interest { Reason::Interest } else { Reason::Model }
+}
+
+/// Place in `list` of the largest value; the first of equals.
+fn argmax(list: &[usize], value: impl Fn(usize) -> f32) -> usize {
+    let mut best = 0;
+    let mut most = f32::MIN;
+    for (place, &i) in list.iter().enumerate() {
+        let v = value(i);
+        if v > most {
+            most = v;
+            best = place;
+        }
+    }
+    best
+}

@@ -1,0 +1,310 @@
+//! `observe`: events → what is remembered, and labelled examples as they mature. It knows no bundle.
+
+use super::clock::Clock;
+use crate::codec::{Malformed, Reader, Writer};
+use crate::event::Event;
+use crate::features::counters::Increment;
+use crate::features::memory::{Chosen, Memory, RECENT_MOST};
+use crate::features::{Candidate, Context, Layout, scaled};
+use crate::item::Item;
+use crate::schema::{Role, Rule, Schema};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// A labelled example: what was known when the item was shown, and what came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Example<'a> {
+    /// Index into the schema's labels.
+    pub label: usize,
+    /// What came of it.
+    pub positive: bool,
+    /// The features, in the order of [`Layout::names`].
+    pub dense: &'a [f32],
+    /// The item's wire id.
+    pub wire: u64,
+    /// Field and key of each of the item's words.
+    pub words: &'a [(u16, u64)],
+    /// The fold's time when the item was shown.
+    pub at_ms: i64,
+    /// Events folded before the item was shown.
+    pub earlier: u32,
+    /// Place in the slate.
+    pub position: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Pending {
+    deadline_ms: i64,
+    positive: bool,
+    slate: Option<u32>,
+    wire: u64,
+    at_ms: i64,
+    earlier: u32,
+    position: Option<u16>,
+    words: Vec<(u16, u64)>,
+    dense: Vec<f32>,
+}
+
+/// Field and key of each of an item's words.
+pub fn word_keys(item: &Item) -> Vec<(u16, u64)> {
+    item.all_words().map(|(field, word)| (field as u16, word.key)).collect()
+}
+
+/// The fold from events to memory.
+#[derive(Clone, Debug)]
+pub struct Observe {
+    schema: Rc<Schema>,
+    layout: Rc<Layout>,
+    /// What is remembered.
+    pub memory: Memory,
+    clock: Clock,
+    session: Option<u32>,
+    /// One queue for each label; within a queue deadlines grow.
+    pending: Vec<VecDeque<Pending>>,
+}
+
+impl Observe {
+    /// The fold of no events.
+    pub fn new(schema: Rc<Schema>, layout: Rc<Layout>) -> Self {
+        let memory = Memory::new(&schema);
+        let pending = schema.labels.iter().map(|_| VecDeque::new()).collect();
+        Self { schema, layout, memory, clock: Clock::default(), session: None, pending }
+    }
+
+    /// The clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Folds one event. Every example that matures with it goes to `sink`, in the order in which the items were shown.
+    ///
+    /// A label matures only when an event at or past the end of its window is folded, so a live state and a replayed one agree.
+    pub fn step(&mut self, event: &Event, mut sink: impl FnMut(Example<'_>)) {
+        let now_ms = self.clock.apply_reading(event.session, event.at.ms());
+        if self.session != Some(event.session) {
+            self.session = Some(event.session);
+            self.memory.depth = 0;
+        }
+        for (label, queue) in self.pending.iter_mut().enumerate() {
+            while queue.front().is_some_and(|p| p.deadline_ms <= now_ms) {
+                if let Some(p) = queue.pop_front() {
+                    sink(p.example(label));
+                }
+            }
+        }
+        let mut shown: Option<Pending> = None;
+        for label in 0..self.schema.labels.len() {
+            match self.schema.labels[label].rule {
+                Rule::Follows { positive, window_ms } => {
+                    if self.role(event.action) == Role::Impression {
+                        let base = shown.get_or_insert_with(|| self.show(event, now_ms));
+                        let pending = Pending { deadline_ms: now_ms + window_ms, ..base.clone() };
+                        self.pending[label].push_back(pending);
+                    } else if positive & (1 << event.action) != 0 {
+                        mark(&mut self.pending[label], event);
+                    }
+                }
+                Rule::Value { action, at_least } => {
+                    if let Some(value) = event.detail.value
+                        && action == event.action
+                    {
+                        let base = shown.get_or_insert_with(|| self.show(event, now_ms));
+                        base.positive = value >= at_least;
+                        sink(base.example(label));
+                    }
+                }
+            }
+        }
+        self.remember(event, now_ms);
+    }
+
+    fn role(&self, action: u8) -> Role {
+        self.schema.actions.get(usize::from(action)).map_or(Role::Act { weight: 0.0 }, |a| a.role)
+    }
+
+    /// The features of the event's item as they stand before it is folded.
+    fn show(&self, event: &Event, now_ms: i64) -> Pending {
+        let mut dense = alloc::vec![0.0; self.layout.len()];
+        let context = Context { now_ms, utc_offset_minutes: event.utc_offset_minutes };
+        self.layout.fill_user(&self.schema, &self.memory, context, &mut dense);
+        let number = |field| event.number(&self.schema, field);
+        let candidate = Candidate { item: &event.item, number: &number, prior: event.detail.prior };
+        self.layout.fill_pair(&self.schema, &self.memory, context, &candidate, &mut dense);
+        Pending {
+            deadline_ms: now_ms,
+            positive: false,
+            slate: event.detail.slate,
+            wire: event.item.wire(),
+            at_ms: now_ms,
+            earlier: self.memory.events,
+            position: event.detail.position,
+            words: word_keys(&event.item),
+            dense,
+        }
+    }
+
+    fn remember(&mut self, event: &Event, now_ms: i64) {
+        let increment = self.increment(event);
+        let half_lives = &self.schema.half_lives;
+        let memory = &mut self.memory;
+        memory.now_ms = now_ms;
+        memory.events = memory.events.saturating_add(1);
+        memory.depth = memory.depth.saturating_add(1);
+        memory.acts = memory.acts.saturating_add(increment.act as u32);
+        memory.all.add(half_lives, now_ms, increment);
+        for (_, word) in event.item.all_words() {
+            memory.words.entry(word.key).or_default().add(half_lives, now_ms, increment);
+        }
+        if increment.trial > 0.0 || increment.hit > 0.0 {
+            for (average, share) in memory.outcomes.iter_mut().zip([0.2, 0.05]) {
+                *average += share * (increment.hit - *average);
+            }
+            memory.streak = if increment.hit > 0.0 { 0 } else { memory.streak.saturating_add(1) };
+        }
+        if let Some(value) = event.detail.value {
+            memory.values.add(value);
+        }
+        let item = memory.items.entry(event.item.wire()).or_default();
+        if increment.act > 0.0 {
+            item.acts = item.acts.saturating_add(1);
+            item.unanswered = 0;
+            item.weight += increment.weight;
+        } else {
+            item.shown = item.shown.saturating_add(1);
+            item.unanswered = item.unanswered.saturating_add(1);
+        }
+        if increment.hit > 0.0 || increment.weight > 0.0 {
+            for ((field, scale), habit) in self.schema.scaled_numbers().zip(&mut memory.habits) {
+                if let Some(x) = event.number(&self.schema, field) {
+                    habit.add(scaled(scale, x));
+                }
+            }
+            if memory.recent.back().is_none_or(|c| c.wire != event.item.wire()) {
+                if memory.recent.len() >= RECENT_MOST {
+                    memory.recent.pop_front();
+                }
+                let keys = event.item.all_words().map(|(_, w)| w.key).collect();
+                memory.recent.push_back(Chosen { wire: event.item.wire(), keys });
+            }
+        }
+    }
+
+    /// What the event adds to the counters. A chance that is taken twice counts once; an action on an item that was never shown (a visit
+    /// from search or a deep link) is a chance that was taken, so it makes no negative.
+    fn increment(&self, event: &Event) -> Increment {
+        let role = self.role(event.action);
+        let weight = if let Role::Act { weight } = role { weight } else { 0.0 };
+        let act = if role == Role::Impression { 0.0 } else { 1.0 };
+        let (mut trial, mut hit) = (0.0, 0.0);
+        match self.schema.labels.first().map(|l| &l.rule) {
+            Some(Rule::Value { action, at_least }) if *action == event.action => {
+                if let Some(value) = event.detail.value {
+                    trial = 1.0;
+                    hit = if value >= *at_least { 1.0 } else { 0.0 };
+                }
+            }
+            Some(Rule::Value { .. }) => {}
+            Some(Rule::Follows { .. }) | None => {
+                let positive = match self.schema.labels.first().map(|l| &l.rule) {
+                    Some(Rule::Follows { positive, .. }) => positive & (1 << event.action) != 0,
+                    _ => weight > 0.0,
+                };
+                let item = self.memory.items.get(&event.item.wire()).copied().unwrap_or_default();
+                if role == Role::Impression {
+                    trial = 1.0;
+                } else if positive && item.acts == 0 || positive && item.unanswered > 0 {
+                    hit = 1.0;
+                    trial = if item.shown == 0 { 1.0 } else { 0.0 };
+                }
+            }
+        }
+        Increment { trial, hit, weight, act }
+    }
+
+    /// Writes the state in one form only.
+    pub fn encode(&self, out: &mut Writer) {
+        self.memory.encode(out);
+        self.clock.encode(out);
+        out.zigzag(self.session.map_or(-1, i64::from));
+        for queue in &self.pending {
+            out.count(queue.len());
+            for p in queue {
+                p.encode(out);
+            }
+        }
+    }
+
+    /// Reads what [`Observe::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(schema: Rc<Schema>, layout: Rc<Layout>, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut state = Self::new(schema, layout);
+        state.memory = Memory::decode(bytes)?;
+        state.clock = Clock::decode(bytes)?;
+        state.session = u32::try_from(bytes.zigzag()?).ok();
+        for queue in &mut state.pending {
+            for _ in 0..bytes.count()? {
+                queue.push_back(Pending::decode(state.layout.len(), bytes)?);
+            }
+        }
+        if state.memory.habits.len() != state.schema.scaled_numbers().count() {
+            return Err(Malformed);
+        }
+        Ok(state)
+    }
+}
+
+/// The latest impression of the item, in the action's slate where it names one, is positive. Everything in the queue is still within its
+/// window: what was past it has matured.
+fn mark(queue: &mut VecDeque<Pending>, event: &Event) {
+    let wire = event.item.wire();
+    let slate = event.detail.slate;
+    if let Some(p) = queue.iter_mut().rev().find(|p| p.wire == wire && (slate.is_none() || p.slate == slate)) {
+        p.positive = true;
+    }
+}
+
+impl Pending {
+    fn example(&self, label: usize) -> Example<'_> {
+        Example {
+            label,
+            positive: self.positive,
+            dense: &self.dense,
+            wire: self.wire,
+            words: &self.words,
+            at_ms: self.at_ms,
+            earlier: self.earlier,
+            position: self.position,
+        }
+    }
+
+    fn encode(&self, out: &mut Writer) {
+        out.zigzag(self.deadline_ms);
+        out.u8(u8::from(self.positive));
+        out.zigzag(self.slate.map_or(-1, i64::from));
+        out.u64(self.wire);
+        out.zigzag(self.at_ms);
+        out.u32(self.earlier);
+        out.zigzag(self.position.map_or(-1, i64::from));
+        out.count(self.words.len());
+        for (field, key) in &self.words {
+            out.u16(*field);
+            out.u64(*key);
+        }
+        self.dense.iter().for_each(|v| out.f32(*v));
+    }
+
+    fn decode(width: usize, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let deadline_ms = bytes.zigzag()?;
+        let positive = bytes.u8()? != 0;
+        let slate = u32::try_from(bytes.zigzag()?).ok();
+        let (wire, at_ms, earlier) = (bytes.u64()?, bytes.zigzag()?, bytes.u32()?);
+        let position = u16::try_from(bytes.zigzag()?).ok();
+        let n = bytes.count()?;
+        let words = (0..n).map(|_| Ok((bytes.u16()?, bytes.u64()?))).collect::<Result<_, Malformed>>()?;
+        let dense = (0..width).map(|_| bytes.f32()).collect::<Result<_, Malformed>>()?;
+        Ok(Self { deadline_ms, positive, slate, wire, at_ms, earlier, position, words, dense })
+    }
+}
