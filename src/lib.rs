@@ -5,12 +5,15 @@
 
 extern crate alloc;
 
+pub mod bandit;
+pub mod block;
 pub mod codec;
 pub mod consent;
 pub mod control;
 pub mod error;
 pub mod event;
 pub mod features;
+pub mod head;
 pub mod item;
 pub mod kernel;
 pub mod log;

@@ -17,9 +17,9 @@ pub mod scalar;
 pub mod simd128;
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub use scalar::{Quad, axpy, dot, sum};
+pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub use simd128::{Quad, axpy, dot, sum};
+pub use simd128::{Quad, axpy, dot, dot_standardised, sum};
 
 /// Writes `out[r] = matrix[r] · x` for a row-major `matrix` of `out.len()` rows.
 ///

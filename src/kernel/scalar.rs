@@ -124,6 +124,21 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
 }
 
+/// `Σ weight · ((x − mean) · inverse)` in the order of [`kernel`](super): the linear form over standardised features.
+///
+/// Each term is rounded as written, so [`sum`] over the terms has the same bits.
+///
+/// # Shapes
+/// All four of one length; of several the shortest counts.
+pub fn dot_standardised(x: &[f32], mean: &[f32], inverse: &[f32], weight: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 4];
+    let terms = x.iter().zip(mean).zip(inverse).zip(weight);
+    for (i, (((x, mean), inverse), weight)) in terms.enumerate() {
+        lanes[i % 4] += weight * ((x - mean) * inverse);
+    }
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+}
+
 /// The sum of a vector in the order of [`kernel`](super).
 pub fn sum(a: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 4];

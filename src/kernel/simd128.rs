@@ -128,6 +128,26 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     close(lanes, tail.iter().zip(other_tail).map(|(x, y)| x * y))
 }
 
+/// `Σ weight · ((x − mean) · inverse)` in the order of [`kernel`](super): the linear form over standardised features.
+///
+/// Each term is rounded as written, so [`sum`] over the terms has the same bits.
+///
+/// # Shapes
+/// All four of one length; of several the shortest counts.
+pub fn dot_standardised(x: &[f32], mean: &[f32], inverse: &[f32], weight: &[f32]) -> f32 {
+    let n = x.len().min(mean.len()).min(inverse.len()).min(weight.len());
+    let (xs, x_tail) = x[..n].as_chunks::<4>();
+    let (means, mean_tail) = mean[..n].as_chunks::<4>();
+    let (inverses, inverse_tail) = inverse[..n].as_chunks::<4>();
+    let (weights, weight_tail) = weight[..n].as_chunks::<4>();
+    let mut lanes = Quad::splat(0.0);
+    for (((x, mean), inverse), weight) in xs.iter().zip(means).zip(inverses).zip(weights) {
+        lanes = lanes + Quad::new(*weight) * ((Quad::new(*x) - Quad::new(*mean)) * Quad::new(*inverse));
+    }
+    let tail = x_tail.iter().zip(mean_tail).zip(inverse_tail).zip(weight_tail);
+    close(lanes, tail.map(|(((x, mean), inverse), weight)| weight * ((x - mean) * inverse)))
+}
+
 /// The sum of a vector in the order of [`kernel`](super).
 pub fn sum(a: &[f32]) -> f32 {
     let (heads, tail) = a.as_chunks::<4>();

@@ -1,0 +1,138 @@
+//! Exploration with exact propensities.
+
+/// What an [`EpsilonGreedy`] rule drew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Index of the chosen candidate.
+    pub index: usize,
+    /// The probability with which just this candidate would be chosen, over all draws.
+    pub propensity: f64,
+    /// Whether the candidate came by exploration. It may then still be the best one.
+    pub explored: bool,
+}
+
+/// The best candidate with probability `1 − ε`, and with `ε` one of all candidates at random, the best one included.
+///
+/// Of `n` candidates the best has the propensity `1 − ε + ε / n`, every other one `ε / n`. All are positive for `ε > 0`, so that
+/// inverse propensity estimates over the draws are unbiased for any policy.
+///
+/// # Examples
+/// ```
+/// use zhiji::bandit::EpsilonGreedy;
+/// let rule = EpsilonGreedy::new(0.5);
+/// let mut propensities = [0.0; 2];
+/// rule.propensities(&[0.1, 0.9], &mut propensities);
+/// assert_eq!(propensities, [0.25, 0.75]);
+/// assert_eq!(rule.choose(&[0.1, 0.9], [u64::MAX, 0]).map(|draw| draw.index), Some(1));
+/// assert_eq!(rule.choose(&[], [0, 0]), None);
+/// ```
+///
+/// # Source
+/// Sutton & Barto, "Reinforcement Learning", 2nd edition, 2018, section 2.2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpsilonGreedy {
+    epsilon: f64,
+}
+
+/// `2⁵³`: random numbers are the 53 upper bits of a word, which a double holds exactly.
+const GRAINS: f64 = 9_007_199_254_740_992.0;
+
+impl EpsilonGreedy {
+    /// The rule for `epsilon`, brought into `[0, 1]` and rounded up to a multiple of 2⁻⁵³, so that a draw of 53 bits meets it exactly.
+    /// Not a number means 0: no exploration.
+    pub fn new(epsilon: f64) -> Self {
+        let epsilon = if epsilon.is_nan() { 0.0 } else { epsilon.clamp(0.0, 1.0) };
+        EpsilonGreedy { epsilon: (epsilon * GRAINS).ceil() / GRAINS }
+    }
+
+    /// The probability of exploring.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    /// Writes the probability of each candidate. They sum to 1, to rounding.
+    ///
+    /// # Shapes
+    /// `scores`, `out`: `[n]`.
+    pub fn propensities(&self, scores: &[f32], out: &mut [f64]) {
+        let best = best(scores);
+        for (index, slot) in out.iter_mut().enumerate().take(scores.len()) {
+            *slot = self.propensity(scores.len(), Some(index) == best);
+        }
+    }
+
+    fn propensity(&self, candidates: usize, is_best: bool) -> f64 {
+        let share = self.epsilon / candidates as f64;
+        if is_best { (1.0 - self.epsilon) + share } else { share }
+    }
+
+    /// Chooses by two random words, the first for whether to explore, the second for what. `None` without candidates.
+    ///
+    /// The second word is scaled by multiplication, so that a candidate's share is exact to 2⁻⁶⁴.
+    pub fn choose(&self, scores: &[f32], words: [u64; 2]) -> Option<Draw> {
+        let best = best(scores)?;
+        let explored = (((words[0] >> 11) as f64) / GRAINS) < self.epsilon;
+        let index = if explored { ((u128::from(words[1]) * scores.len() as u128) >> 64) as usize } else { best };
+        Some(Draw { index, propensity: self.propensity(scores.len(), index == best), explored })
+    }
+}
+
+/// The first of the highest scores; one that is not a number ranks below all.
+fn best(scores: &[f32]) -> Option<usize> {
+    let rank = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
+    (0..scores.len()).reduce(|best, next| if rank(scores[next]) > rank(scores[best]) { next } else { best })
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn propensities_are_a_distribution_with_a_floor(scores in prop::collection::vec(-5.0f32..5.0, 1..40), epsilon in 0.0f64..=1.0) {
+            let rule = EpsilonGreedy::new(epsilon);
+            let mut propensities = vec![f64::NAN; scores.len()];
+            rule.propensities(&scores, &mut propensities);
+            prop_assert!((propensities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            prop_assert!(propensities.iter().all(|p| *p >= rule.epsilon() / scores.len() as f64));
+        }
+
+        #[test]
+        fn a_draw_carries_the_propensity_of_its_candidate(scores in prop::collection::vec(-5.0f32..5.0, 1..40), words in any::<[u64; 2]>()) {
+            let rule = EpsilonGreedy::new(0.3);
+            let draw = rule.choose(&scores, words).expect("there are candidates");
+            let mut propensities = vec![f64::NAN; scores.len()];
+            rule.propensities(&scores, &mut propensities);
+            prop_assert_eq!(draw.propensity, propensities[draw.index]);
+        }
+    }
+
+    /// Counts over a grid of all draws: the shares are those promised, exactly.
+    #[test]
+    fn shares_over_all_draws_are_the_propensities() {
+        let scores = [0.5, 2.0, f32::NAN, 2.0, -1.0];
+        let rule = EpsilonGreedy::new(0.25);
+        let mut counts = [0u32; 5];
+        for first in 0..100u64 {
+            for second in 0..100u64 {
+                let words = [first, second].map(|n| (2 * n + 1) * (u64::MAX / 200));
+                counts[rule.choose(&scores, words).expect("there are candidates").index] += 1;
+            }
+        }
+        assert_eq!(counts, [500, 8_000, 500, 500, 500], "of 10,000; ties go to the first");
+        let mut propensities = [0.0; 5];
+        rule.propensities(&scores, &mut propensities);
+        assert_eq!(propensities.map(|p| (p * 10_000.0 + 0.5) as u32), counts);
+    }
+
+    #[test]
+    fn bounds_of_epsilon() {
+        assert_eq!([f64::NAN, -1.0, 7.0].map(|e| EpsilonGreedy::new(e).epsilon()), [0.0, 0.0, 1.0]);
+        let never = EpsilonGreedy::new(0.0);
+        assert_eq!(never.choose(&[1.0, 3.0], [0, 0]), Some(Draw { index: 1, propensity: 1.0, explored: false }));
+        let always = EpsilonGreedy::new(1.0);
+        assert_eq!(always.choose(&[1.0, 3.0], [u64::MAX, 0]), Some(Draw { index: 0, propensity: 0.5, explored: true }));
+        assert_eq!(always.choose(&[1.0, 3.0], [u64::MAX; 2]).map(|d| d.index), Some(1));
+    }
+}
