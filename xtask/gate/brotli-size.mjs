@@ -1,0 +1,7 @@
+// Prints the sum of the sizes that the FILEs have after brotli at the highest quality, each compressed alone.
+import { readFileSync } from 'node:fs'
+import { brotliCompressSync, constants } from 'node:zlib'
+
+const params = { [constants.BROTLI_PARAM_QUALITY]: 11 }
+const sizes = process.argv.slice(2).map((file) => brotliCompressSync(readFileSync(file), { params }).length)
+console.log(sizes.reduce((sum, size) => sum + size, 0))

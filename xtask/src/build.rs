@@ -1,0 +1,174 @@
+//! From Rust to what is shipped.
+//!
+//! ```text
+//! src/ ─┬─ wasm-pack ───────────────────────────────────────────────▶ target/mini/web        browsers
+//!       ├─ cargo (std rebuilt, MVP) ── wasm-bindgen ── wasm-opt ─┬──▶ target/mini/mvp        phones
+//!       │                                                        └──▶ target/mini/fallback   wasm2js: phones where wasm fails
+//!       └─ cargo (std rebuilt, MVP + SIMD) ── … ────────────────────▶ target/mini/simd       phones with SIMD
+//! js/ + the above ── js/build.mjs ──▶ pkg/, miniprogram/miniprogram_npm/
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{Workspace, read, run, step};
+use crate::setup::Tools;
+use crate::stamp::Stamp;
+use crate::wasm::without_exported_globals;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// One of the modules made for mini-programs.
+struct Module {
+    name: &'static str,
+    /// Flags of rustc, for the crate and for the standard library alike.
+    rustc: &'static str,
+    /// What wasm-opt may use.
+    features: &'static [&'static str],
+}
+
+// `immediate-abort` leaves the texts of panics out: they could not be shown on a phone (an error carries no values), and
+// without them the module is a seventh smaller.
+const MODULES: [Module; 2] = [
+    Module {
+        name: "mvp",
+        rustc: "-Ctarget-cpu=mvp -Zunstable-options -Cpanic=immediate-abort",
+        features: &["--mvp-features"],
+    },
+    Module {
+        name: "simd",
+        rustc: "-Ctarget-cpu=mvp -Ctarget-feature=+simd128 -Zunstable-options -Cpanic=immediate-abort",
+        features: &["--mvp-features", "--enable-simd"],
+    },
+];
+
+/// Builds what is out of date, and assembles the packages.
+pub fn all(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    web(workspace, tools)?;
+    for module in &MODULES {
+        mini(workspace, tools, module)?;
+    }
+    fallback(workspace)?;
+    packages(workspace)
+}
+
+fn out(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.path("target/mini").join(name)
+}
+
+/// A stamp over everything that goes into a module.
+fn stamp(workspace: &Workspace, name: &str) -> Result<Stamp> {
+    Stamp::new(out(workspace, name).join(".stamp"))
+        .text(&read(workspace.command("rustc").arg("-vV"))?)
+        .text(include_str!("build.rs"))
+        .tree(&workspace.path("src"))?
+        .tree(&workspace.path("Cargo.toml"))?
+        .tree(&workspace.path("Cargo.lock"))
+}
+
+fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    let folder = out(workspace, "web");
+    stamp(workspace, "web")?.unless_fresh(&[folder.join("zhiji_bg.wasm"), folder.join("zhiji.js")], || {
+        step("wasm for browsers (wasm-pack)", || {
+            let mut command = workspace.command("wasm-pack");
+            command.args([
+                "build",
+                "--release",
+                "--target",
+                "web",
+                "--mode",
+                "no-install",
+                "--out-name",
+                "zhiji",
+                "--out-dir",
+            ]);
+            command.arg(&folder).env("CARGO_TARGET_DIR", workspace.path("target/wasm"));
+            run(tools.on_path(&mut command)?)
+        })
+    })?;
+    Ok(())
+}
+
+fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
+    let folder = out(workspace, module.name);
+    let wasm = folder.join("zhiji_bg.wasm");
+    let outputs = [wasm.clone(), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
+    stamp(workspace, module.name)?.unless_fresh(&outputs, || {
+        step(&format!("wasm for phones: {}", module.name), || {
+            let target = workspace.path("target/mini-build");
+            let mut cargo = workspace.command("cargo");
+            cargo.args(["build", "--release", "--lib", "--package", "zhiji", "--target", TARGET]);
+            // The standard library as it comes is compiled with features that old phones lack.
+            cargo.arg("-Zbuild-std=std,panic_abort").arg("--target-dir").arg(&target);
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", module.rustc);
+            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
+            run(&mut cargo)?;
+
+            let mut glue = workspace.command("wasm-bindgen");
+            glue.args(["--target", "bundler", "--no-typescript", "--out-name", "zhiji", "--out-dir"]).arg(&folder);
+            glue.arg(target.join(TARGET).join("release/zhiji.wasm"));
+            run(tools.on_path(&mut glue)?)?;
+
+            let linked = fs::read(&wasm)?;
+            fs::write(&wasm, without_exported_globals(&linked)?)?;
+            let mut optimise = workspace.npm_bin("wasm-opt");
+            run(optimise
+                .args(module.features)
+                .args(["-O3", "--strip-producers", "--strip-debug"])
+                .arg(&wasm)
+                .arg("-o")
+                .arg(&wasm))?;
+            compress(workspace, &wasm)
+        })
+    })?;
+    Ok(())
+}
+
+/// Writes `file.br` beside a file.
+fn compress(workspace: &Workspace, file: &Path) -> Result<()> {
+    run(workspace.node("xtask/build/brotli.mjs").arg(file))
+}
+
+fn fallback(workspace: &Workspace) -> Result<()> {
+    let source = out(workspace, "mvp");
+    let folder = out(workspace, "fallback");
+    let module = folder.join("zhiji_bg.wasm.js");
+    Stamp::new(folder.join(".stamp"))
+        .text(include_str!("build.rs"))
+        .tree(&source.join("zhiji_bg.wasm"))?
+        .unless_fresh(std::slice::from_ref(&module), || {
+            step("the MVP module as JavaScript (wasm2js)", || {
+                fs::create_dir_all(&folder)?;
+                let mut command = workspace.npm_bin("wasm2js");
+                run(command.args(["--mvp-features", "-O3"]).arg(source.join("zhiji_bg.wasm")).arg("-o").arg(&module))
+            })
+        })?;
+    Ok(())
+}
+
+/// Assembles `pkg/` and `miniprogram/miniprogram_npm/` from the modules and the hand-written JavaScript.
+fn packages(workspace: &Workspace) -> Result<()> {
+    // One bundle of JavaScript serves every module, so their glue must be the same text.
+    let glue =
+        |name: &str| fs::read_to_string(out(workspace, name).join("zhiji_bg.js")).context(format!("glue of {name}"));
+    ensure!(glue("mvp")? == glue("simd")?, "wasm-bindgen wrote different glue for the MVP and the SIMD module");
+
+    let script = "js/build.mjs";
+    let mut stamp = Stamp::new(workspace.path("target/mini/.packages")).tree(&workspace.path("js"))?;
+    for name in ["web", "mvp", "simd", "fallback"] {
+        stamp = stamp.tree(&out(workspace, name).join(".stamp"))?;
+    }
+    let outputs = [workspace.path("pkg/package.json"), workspace.path("miniprogram/miniprogram_npm/zhiji")];
+    stamp.unless_fresh(&outputs, || {
+        step("packages: pkg/ and miniprogram/miniprogram_npm/", || {
+            let mut command = workspace.node(script);
+            for name in ["mvp", "simd", "fallback", "web"] {
+                command.arg(format!("--{name}")).arg(out(workspace, name));
+            }
+            run(&mut command)
+        })
+    })?;
+    Ok(())
+}
