@@ -13,6 +13,7 @@ pub mod control;
 pub mod error;
 pub mod event;
 pub mod features;
+pub mod golden;
 pub mod head;
 pub mod item;
 pub mod kernel;

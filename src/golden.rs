@@ -1,0 +1,240 @@
+//! Golden vectors: results whose bits every build of this crate must reproduce.
+//!
+//! The inputs come from a fixed integer generator, so that the list needs no data. `tests/golden/bits.txt` holds what it gave when
+//! it was last reviewed; the native tests, the browser tests and the self-test page of the demo compare with it.
+
+use crate::bandit::EpsilonGreedy;
+use crate::block::Wide;
+use crate::head::{BayesLinear, Mixture, Prior};
+use crate::kernel::{self, math};
+
+/// Lengths that meet every path of a kernel: empty, only a tail, whole groups, groups and a tail, long.
+const LENGTHS: [usize; 10] = [0, 1, 2, 3, 4, 5, 7, 8, 129, 1_000];
+
+/// Inputs at which a function changes its form, and those that are no proper numbers.
+const EDGES: [f32; 20] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    0.625,
+    core::f32::consts::FRAC_1_SQRT_2,
+    core::f32::consts::SQRT_2,
+    math::EXP_MIN,
+    math::EXP_MAX,
+    -87.5,
+    89.0,
+    f32::MIN_POSITIVE,
+    1e-40,
+    f32::EPSILON,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+];
+
+/// SplitMix64: integers only, the same everywhere.
+///
+/// # Source
+/// Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, figure 16.
+struct Sequence(u64);
+
+impl Sequence {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A multiple of 2⁻²² in `[−2, 2)`: exact, hence the same on every platform before any arithmetic.
+    fn number(&mut self) -> f32 {
+        ((self.next() >> 40) as i32 - 0x0080_0000) as f32 / 4_194_304.0
+    }
+
+    fn numbers(&mut self, length: usize) -> Vec<f32> {
+        (0..length).map(|_| self.number()).collect()
+    }
+
+    fn doubles(&mut self, length: usize) -> Vec<f64> {
+        (0..length).map(|_| f64::from(self.number())).collect()
+    }
+}
+
+/// The bits so far.
+struct Bits(Vec<u32>);
+
+impl Bits {
+    fn single(&mut self, x: f32) {
+        debug_assert!(x.is_finite(), "the bits of a NaN differ between platforms");
+        self.0.push(x.to_bits());
+    }
+
+    fn singles(&mut self, of: &[f32]) {
+        for x in of {
+            self.single(*x);
+        }
+    }
+
+    /// The upper word first.
+    fn double(&mut self, x: f64) {
+        debug_assert!(x.is_finite(), "the bits of a NaN differ between platforms");
+        let bits = x.to_bits();
+        self.0.extend([(bits >> 32) as u32, bits as u32]);
+    }
+
+    fn doubles(&mut self, of: &[f64]) {
+        for x in of {
+            self.double(*x);
+        }
+    }
+}
+
+/// All golden results as bit patterns, in a fixed order; a double is two words, the upper first.
+///
+/// Every number is finite (debug builds check), so that no platform's choice of NaN bits is among them.
+///
+/// # Examples
+/// ```
+/// let bits = zhiji::golden::golden_bits();
+/// assert!(bits.len() > 1_000 && bits == zhiji::golden::golden_bits());
+/// ```
+pub fn golden_bits() -> Vec<u32> {
+    let mut bits = Bits(Vec::new());
+    let mut sequence = Sequence(0x7a68_696a_6900_0001);
+    kernels(&mut bits, &mut sequence);
+    single_precision(&mut bits, &mut sequence);
+    double_precision(&mut bits, &mut sequence);
+    wide(&mut bits, &mut sequence);
+    bayes(&mut bits, &mut sequence);
+    mixture(&mut bits, &mut sequence);
+    draws(&mut bits, &mut sequence);
+    bits.0
+}
+
+fn kernels(bits: &mut Bits, sequence: &mut Sequence) {
+    for length in LENGTHS {
+        let [a, b, c, d] = core::array::from_fn(|_| sequence.numbers(length));
+        bits.single(kernel::dot(&a, &b));
+        bits.single(kernel::sum(&a));
+        bits.single(kernel::dot_standardised(&a, &b, &c, &d));
+        let mut y = c;
+        kernel::axpy(sequence.number(), &a, &mut y);
+        bits.singles(&y[..length.min(9)]);
+        bits.single(kernel::sum(&y));
+        let matrix = sequence.numbers(3 * length);
+        let mut out = [0.0; 3];
+        kernel::matvec(&matrix, length, &b, &mut out);
+        bits.singles(&out);
+    }
+    // Sums of very different sizes, where any other order of summation shows.
+    let spread: Vec<f32> =
+        (0..64).map(|i| sequence.number() * f32::from_bits((127 - 20 + (i * 7) % 40) << 23)).collect();
+    bits.single(kernel::sum(&spread));
+    bits.single(kernel::dot(&spread, &spread));
+}
+
+fn single_precision(bits: &mut Bits, sequence: &mut Sequence) {
+    type Forms = (fn(f32) -> f32, fn([f32; 4]) -> [f32; 4]);
+    let forms: [Forms; 6] = [
+        (math::exp, math::exp_x4),
+        (math::ln, math::ln_x4),
+        (math::sigmoid, math::sigmoid_x4),
+        (math::tanh, math::tanh_x4),
+        (math::softplus, math::softplus_x4),
+        (math::logit, math::logit_x4),
+    ];
+    let mut points = EDGES.to_vec();
+    for size in [0.01, 0.4, 4.0, 40.0] {
+        points.extend(sequence.numbers(8).iter().map(|x| x * size));
+    }
+    // Every exponent class, both signs.
+    points.extend((0..16).map(|_| f32::from_bits(sequence.next() as u32)).map(|x| if x.is_finite() { x } else { 2.0 }));
+    let (groups, _) = points.as_chunks::<4>();
+    for (one, four) in forms {
+        for group in groups {
+            bits.singles(&group.map(one));
+            bits.singles(&four(*group));
+        }
+    }
+}
+
+fn double_precision(bits: &mut Bits, sequence: &mut Sequence) {
+    let functions: [fn(f64) -> f64; 5] =
+        [math::exp_f64, math::exp2_f64, math::ln_f64, math::sigmoid_f64, math::softplus_f64];
+    let edges = [0.0, 1.0, -1.0, -708.5, 709.5, -1_022.5, 1_024.0, 1e-320, f64::MAX, f64::INFINITY, f64::NAN];
+    let mut points = edges.to_vec();
+    for size in [0.001, 0.5, 5.0, 300.0] {
+        // The product of two singles fills the whole mantissa of a double.
+        points.extend((0..6).map(|_| f64::from(sequence.number()) * f64::from(sequence.number()) * size));
+    }
+    for function in functions {
+        for x in &points {
+            bits.double(function(*x));
+        }
+    }
+}
+
+fn wide(bits: &mut Bits, sequence: &mut Sequence) {
+    for (features, buckets) in [(0, 0), (1, 1), (5, 16), (33, 256)] {
+        let scale = sequence.numbers(features).iter().map(|x| x * x + 0.25).collect();
+        let [weight, mean, dense] = core::array::from_fn(|_| sequence.numbers(features));
+        let Ok(wide) = Wide::new(sequence.number(), weight, mean, scale, sequence.numbers(buckets)) else { continue };
+        let hashes: [u64; 5] = core::array::from_fn(|_| sequence.next());
+        let (item, pair) = (wide.score_item(&hashes), wide.score_pair(&dense));
+        bits.singles(&[item, pair, wide.logit(wide.score_user(), item, pair), wide.probability(&dense, &hashes)]);
+        let mut parts = vec![0.0; features];
+        wide.contributions(&dense, &mut parts);
+        bits.singles(&parts);
+        bits.single(wide.gradient(&dense, &hashes, 1.0, &mut parts));
+        bits.singles(&parts);
+    }
+}
+
+fn bayes(bits: &mut Bits, sequence: &mut Sequence) {
+    for d in [1usize, 3, 8, 33] {
+        // Diagonally dominant, hence definite.
+        let covariance: Vec<f64> =
+            (0..d * d).map(|i| if i / d == i % d { 2.0 } else { 1.0 / (2 * d + i / d + i % d) as f64 }).collect();
+        let Ok(prior) = Prior::full(&sequence.doubles(d), &covariance, 0.3) else { continue };
+        let mut head = BayesLinear::new(prior);
+        for _ in 0..24 {
+            head.update(&sequence.doubles(d), f64::from(sequence.number()));
+        }
+        let x = sequence.doubles(d);
+        bits.doubles(&[head.mean(&x), head.variance(&x)]);
+        bits.doubles(head.weights());
+    }
+}
+
+fn mixture(bits: &mut Bits, sequence: &mut Sequence) {
+    let Ok(mut mixture) = Mixture::new(&[4.0, 2.0, 1.0], 0.5) else { return };
+    for step in 0..60 {
+        let forecasts: [f64; 3] = core::array::from_fn(|_| math::sigmoid_f64(f64::from(sequence.number()) * 4.0));
+        mixture.observe(&forecasts, sequence.number() > 0.5);
+        if step % 10 == 9 {
+            let mut weights = [0.0; 3];
+            mixture.weights(&mut weights);
+            bits.doubles(&weights);
+            bits.doubles(&[mixture.forecast(&forecasts), mixture.loss()]);
+        }
+    }
+}
+
+fn draws(bits: &mut Bits, sequence: &mut Sequence) {
+    let rule = EpsilonGreedy::new(0.1);
+    for candidates in [1, 2, 3, 10] {
+        let scores = sequence.numbers(candidates);
+        let mut propensities = vec![0.0; candidates];
+        rule.propensities(&scores, &mut propensities);
+        bits.doubles(&propensities);
+        for _ in 0..4 {
+            if let Some(draw) = rule.choose(&scores, [sequence.next() >> 3, sequence.next()]) {
+                bits.0.push(draw.index as u32);
+                bits.double(draw.propensity);
+            }
+        }
+    }
+}
