@@ -27,12 +27,12 @@ export function compileStyles(project) {
   }
   if (project.has('app.wxss')) sheets.app = { css: compile('app', {}) }
   for (const [unit, { kind, config }] of project.units) {
-    if (!project.has(`${unit}.wxss`)) continue
     const isolation = config.styleIsolation
     const shared = isolation ? /^(page-)?shared$/.test(isolation) : kind === 'page'
     const scope = shared ? undefined : scopeFor(unit)
     const within = kind === 'page' ? `[mp-page="${unit}"]` : undefined
-    sheets[unit] = { scope, css: compile(unit, { scope, within }) }
+    // A component without a sheet has its scope all the same, so that no class of a page reaches into it.
+    sheets[unit] = { scope, css: project.has(`${unit}.wxss`) ? compile(unit, { scope, within }) : '' }
   }
   return sheets
 }

@@ -18,6 +18,8 @@ const control = {
   pages: () => getCurrentPages().map(({ route, options: query }) => ({ route, options: { ...query } })),
   data: () => copy(topPage().caller.data),
   page: () => topPage().caller,
+  app: () => getApp(),
+  wx: () => wx,
   errors: () => copy(records.errors),
   warnings: () => copy(records.warnings),
   requests: () => copy(records.requests),

@@ -101,12 +101,14 @@ function close(page) {
   tabs.delete(page.route)
 }
 
-function scrolled(page, { top, fromBottom }) {
+function scrolled(page, { top, height, fromBottom }) {
   if (page !== topPage()) return
   if (typeof page.caller.onPageScroll === 'function') call(page.caller, 'onPageScroll', { scrollTop: top })
   const near = fromBottom <= (page.settings.onReachBottomDistance ?? 50)
-  if (near && !page.wasNearBottom) call(page.caller, 'onReachBottom')
-  page.wasNearBottom = near
+  // Once for each time the bottom comes near, and again when the page has grown meanwhile.
+  const reached = near && page.reachedHeight !== height
+  page.reachedHeight = near ? height : undefined
+  if (reached) call(page.caller, 'onReachBottom')
 }
 
 export const routes = {

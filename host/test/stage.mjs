@@ -60,6 +60,7 @@ export async function stage() {
     async open(query = '', { context, settings = {}, prepare } = {}) {
       const phone = context || await browser.newContext({ hasTouch: true, viewport: { width: 375, height: 667 }, ...settings })
       const page = await phone.newPage()
+      page.setDefaultTimeout(5000)
       if (prepare) await page.addInitScript(prepare)
       await page.goto(`${server.url}/?frame=0${query}`)
       await page.waitForSelector('html[data-mp-ready]', { state: 'attached', timeout: 10000 })

@@ -35,7 +35,7 @@ export const pages = {
   onScroll({ scroller }, listener) {
     scroller.addEventListener('scroll', () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller
-      listener({ top: scrollTop, fromBottom: scrollHeight - clientHeight - scrollTop })
+      listener({ top: scrollTop, height: scrollHeight, fromBottom: scrollHeight - clientHeight - scrollTop })
     }, { passive: true })
   },
 

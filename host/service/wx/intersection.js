@@ -31,19 +31,19 @@ export class IntersectionObserver {
       ? shadow.querySelector(reference)?.getBackendElement()
       : phone.scrollerOf(this.#caller._$.getBackendElement())
     const { top = 0, right = 0, bottom = 0, left = 0 } = margins || {}
-    for (const element of elements) {
-      let ratio = initialRatio
-      const observer = new view.IntersectionObserver((entries) => {
-        for (const entry of entries) {
-          const next = entry.isIntersecting ? entry.intersectionRatio : 0
-          const crossed = thresholds.some((threshold) => crosses(threshold, ratio, next))
-          ratio = next
-          if (crossed) guarded('IntersectionObserver', () => callback(describe(element, entry, next)))
-        }
-      }, { root, rootMargin: `${top}px ${right}px ${bottom}px ${left}px`, threshold: thresholds })
-      observer.observe(element.getBackendElement())
-      this.#observers.push(observer)
-    }
+    // One browser observer for all elements, so that what appears together is told in the order of the page.
+    const watched = new Map(elements.map((element) => [element.getBackendElement(), { element, ratio: initialRatio }]))
+    const observer = new view.IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const state = watched.get(entry.target)
+        const before = state.ratio
+        state.ratio = entry.isIntersecting ? entry.intersectionRatio : 0
+        if (!thresholds.some((threshold) => crosses(threshold, before, state.ratio))) continue
+        guarded('IntersectionObserver', () => callback(describe(state.element, entry, state.ratio)))
+      }
+    }, { root, rootMargin: `${top}px ${right}px ${bottom}px ${left}px`, threshold: thresholds })
+    for (const node of watched.keys()) observer.observe(node)
+    this.#observers.push(observer)
   }
 
   disconnect() {

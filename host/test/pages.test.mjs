@@ -1,0 +1,130 @@
+// The fixture as a person uses it: lifecycles, components, gestures, scrolling, tabs, dialogs.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { host, stage, until } from './stage.mjs'
+
+let scene
+before(async () => { scene = await stage() })
+after(() => scene.close())
+
+const trail = (page) => page.evaluate(() => window.__mpTrail())
+const withTrail = async (query, options) => {
+  const page = await scene.open(query, options)
+  await page.evaluate(() => {
+    const app = window.__mpHost.app()
+    window.__mpTrail = () => [...app.globalData.trail]
+  })
+  return page
+}
+
+/** Holds a finger on an element for a while. */
+async function hold(page, selector, ms) {
+  const box = await page.locator(selector).boundingBox()
+  const cdp = await page.context().newCDPSession(page)
+  const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 }
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [at] })
+  await page.waitForTimeout(ms)
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+}
+
+test('a list draws the card that the page names as a generic, with wxs, templates, slots, behaviours and external classes', async () => {
+  const page = await scene.open()
+  assert.equal(await page.locator('wx-card').count(), 10)
+  const first = page.locator('[data-id="sku0"]')
+  assert.match(await first.innerText(), /海盐焦糖 1 号/)
+  assert.match(await first.innerText(), /¥9\.90/)
+  assert.equal(await page.locator('.banner').innerText(), '今日上新')
+  assert.equal(await page.locator('.foot').innerText(), '共 10 件')
+  assert.equal(await page.locator('#head').innerText(), '为你推荐')
+  const colour = (selector) => page.locator(selector).first().evaluate((element) => getComputedStyle(element).color)
+  assert.equal(await colour('.accent'), 'rgb(212, 71, 47)')
+  assert.equal(await colour('.slotted--head'), 'rgb(34, 34, 34)', "a page's .head does not reach into the component")
+  assert.equal(await colour('[data-id="sku0"] wx-price-tag wx-text'), 'rgb(212, 71, 47)', 'the external class does')
+  assert.deepEqual(await host(page, 'errors'), [])
+})
+
+test('lifecycles come in the order of the phone', async () => {
+  const page = await withTrail()
+  await page.locator('[data-id="sku1"] wx-view').first().tap()
+  await until(page, (data) => data.from === 'home', 'the event of the opener')
+  assert.deepEqual((await host(page, 'pages')).map(({ route, options }) => [route, options.id]), [['pages/home/home', undefined], ['pages/detail/detail', 'sku1']])
+  await page.locator('#sku').tap()
+  await until(page, (data) => data.bought === 'sku1', 'the event of the opened page')
+  await host(page, 'hide')
+  await host(page, 'show')
+  assert.deepEqual(await trail(page), ['launch 1001', 'app show', 'home load', 'home show', 'list show', 'home ready', 'home hide', 'list hide',
+    'home show', 'list show', 'home hide', 'list hide', 'app hide', 'app show', 'home show', 'list show'])
+  assert.deepEqual(await host(page, 'errors'), [])
+})
+
+test('a long press is one event and no tap; a short one is a tap', async () => {
+  const page = await scene.open()
+  await hold(page, '[data-id="sku2"]', 450)
+  const data = await until(page, ({ held }) => held === 'sku2', 'longpress')
+  assert.equal(data.chosen, '')
+  assert.equal((await host(page, 'pages')).length, 1)
+  await hold(page, '[data-id="sku3"]', 100)
+  await until(page, ({ id }) => id === 'sku3', 'tap')
+})
+
+test('reaching the bottom loads more, and exposure tells each card once, with its dataset', async () => {
+  const page = await scene.open()
+  const before = await until(page, ({ seen }) => seen.length >= 4, 'exposures')
+  assert.equal(before.seen[0], 'sku0')
+  assert.equal(before.seen.includes('sku9'), false, 'a card below the edge was not seen')
+  await host(page, 'scrollToBottom')
+  const after = await until(page, ({ list, seen }) => list.length === 20 && seen.includes('sku9'), 'more cards')
+  assert.equal(new Set(after.seen).size, after.seen.length)
+  await host(page, 'scrollToBottom')
+  await until(page, ({ list }) => list.length === 30, 'still more cards')
+  assert.deepEqual(await host(page, 'errors'), [])
+})
+
+test('tabs keep their pages; a tab page is no target of navigateTo', async () => {
+  const page = await withTrail()
+  await page.locator('.tab', { hasText: '我的' }).tap()
+  await page.locator('#save').waitFor()
+  assert.deepEqual((await host(page, 'pages')).map(({ route }) => route), ['pages/mine/mine'])
+  await page.locator('.tab', { hasText: '货架' }).tap()
+  await page.locator('[data-id="sku0"]').waitFor()
+  assert.deepEqual((await trail(page)).filter((entry) => /home (load|unload|hide|show)/.test(entry)), ['home load', 'home show', 'home hide', 'home show'])
+})
+
+test('input, switch, swiper, scroll-view, image and modal answer as on the phone', async () => {
+  const page = await scene.open('&start=pages/mine/mine')
+  await page.locator('#note input').fill('早')
+  await until(page, ({ note }) => note === '早', 'model:value')
+  await page.locator('wx-switch').tap()
+  await until(page, ({ on }) => on === true, 'switch')
+  await page.locator('#strip > .inner').evaluate((element) => element.scrollTo(0, 1000))
+  await until(page, ({ lower, picture }) => lower === 1 && picture === 20, 'scrolltolower and load')
+  await page.locator('#ask').tap()
+  await page.locator('#modal .confirm').tap()
+  await until(page, ({ answer }) => answer === 'yes', 'modal')
+  assert.deepEqual(await host(page, 'errors'), [])
+})
+
+test('the page area ends above the tab bar, and vh and fixed elements belong to it', async () => {
+  const page = await scene.open()
+  const heights = await page.evaluate(() => ({ stage: document.querySelector('#stage').clientHeight, window: innerHeight }))
+  assert.equal(heights.stage, heights.window - 44 - 50)
+  assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('#stage')).getPropertyValue('--mp-vh')), `${heights.stage / 100}px`)
+})
+
+test('a subpackage page runs; the frame shows the same app and passes its controls on', async () => {
+  const page = await scene.open('&start=extra/pages/extra/extra')
+  assert.equal((await host(page, 'data')).sum, 5)
+  await page.goto(`${scene.server.url}/`)
+  await page.frameLocator('#screen').locator('[data-id="sku0"]').waitFor()
+  assert.equal((await host(page, 'pages'))[0].route, 'pages/home/home')
+})
+
+test('an error in page code is shown and recorded with its place', async () => {
+  const page = await scene.open('&start=pages/mine/mine')
+  assert.equal(await page.locator('#errors').isVisible(), false)
+  await page.locator('#boom').tap()
+  await page.locator('#errors').waitFor()
+  const [error] = await host(page, 'errors')
+  assert.match(error.message, /boom/)
+  assert.match(error.stack, /pages\/mine\/mine\.js:\d+/)
+})
