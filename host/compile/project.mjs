@@ -1,6 +1,7 @@
 // Reads a mini-program's configuration and finds every page and component it consists of.
 import fs from 'node:fs'
 import path from 'node:path'
+import * as esbuild from 'esbuild'
 
 /** Element names that need no usingComponents entry: the built-ins of this host and the template keywords. */
 export const TEMPLATE_KEYWORDS = ['block', 'slot', 'template', 'wxs', 'import', 'include']
@@ -146,10 +147,19 @@ function parseJson(fullPath, shownAs, problems) {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const position = /position (\d+)/.exec(error.message)
-    problems.add(shownAs, error.message, position ? lineOf(text, Number(position[1])) : undefined)
+    problems.add(shownAs, error.message.split('\n')[0].replace(/, ".*$/s, ''), jsonErrorLine(text))
     return {}
   }
+}
+
+// Node does not always say where JSON breaks; the bundler does.
+function jsonErrorLine(text) {
+  try {
+    esbuild.transformSync(text, { loader: 'json', logLevel: 'silent' })
+  } catch (error) {
+    return error.errors?.[0]?.location?.line
+  }
+  return undefined
 }
 
 function trimSlashes(name) {
