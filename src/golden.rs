@@ -170,6 +170,8 @@ fn double_precision(bits: &mut Bits, sequence: &mut Sequence) {
         // The product of two singles fills the whole mantissa of a double.
         points.extend((0..6).map(|_| f64::from(sequence.number()) * f64::from(sequence.number()) * size));
     }
+    // Mantissas at the ends of the logarithm's series, where its last terms count.
+    points.extend((0..8).map(|i| core::f64::consts::SQRT_2 - f64::from(i) / 256.0));
     for function in functions {
         for x in &points {
             bits.double(function(*x));

@@ -270,6 +270,9 @@ mod tests {
         assert!(mixture.losses()[1] < 13.9 * 1_000.0);
         holds_its_bound(&mixture);
         assert_eq!(mixture.forecast(&[]), 0.5);
+        let fresh = Mixture::new(&[1.0, 1.0], 1.0).expect("positive weights");
+        assert!((fresh.forecast(&[f64::NAN, 0.9]) - 0.7).abs() < 1e-12, "one bad expert leaves the other its say");
+        assert!(fresh.forecast(&[9.0, 0.5]) < 0.75);
         mixture.losses[0] = f64::MAX;
         mixture.own = f64::INFINITY;
         mixture.observe(&[0.5, 0.5], true);
