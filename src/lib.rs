@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod bandit;
 pub mod block;
+pub mod bundle;
 pub mod codec;
 pub mod consent;
 pub mod control;
@@ -21,5 +22,6 @@ pub mod log;
 pub mod rerank;
 pub mod rng;
 pub mod schema;
+pub mod seal;
 pub mod state;
 pub mod time;
