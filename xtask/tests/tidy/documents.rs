@@ -30,7 +30,8 @@ pub fn missing_files(root: &Path, page: &Path, text: &str) -> Vec<String> {
             continue;
         }
         let links = links(line).into_iter().map(|target| (target, page.parent().unwrap_or(root).join(target)));
-        let quoted = line.split('`').skip(1).step_by(2).filter(|text| is_path(root, text)).map(|text| (text, root.join(text)));
+        let quoted =
+            line.split('`').skip(1).step_by(2).filter(|text| is_path(root, text)).map(|text| (text, root.join(text)));
         for (target, path) in links.chain(quoted) {
             if !path.exists() && !is_built(target) {
                 findings.push(format!("{}:{}: there is no {target}", page.display(), number + 1));
@@ -43,7 +44,10 @@ pub fn missing_files(root: &Path, page: &Path, text: &str) -> Vec<String> {
 /// Targets of links to files of the project, without the part after `#`.
 fn links(line: &str) -> Vec<&str> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
-    targets.filter_map(|target| target.split('#').next()).filter(|target| !target.is_empty() && !target.contains(':')).collect()
+    targets
+        .filter_map(|target| target.split('#').next())
+        .filter(|target| !target.is_empty() && !target.contains(':'))
+        .collect()
 }
 
 /// Whether a quoted text is a path from the root: it begins with one of its folders, and holds no pattern or placeholder.

@@ -77,7 +77,12 @@ impl Source {
             }
             // A name that is no module is an item of lib.rs, which is above everything.
             if ranks.get(other).is_none_or(|rank| rank >= own) {
-                findings.push(format!("src/{}:{}: `{}` (rank {own}) may not import `{other}`", self.name, mention.line, self.module()));
+                findings.push(format!(
+                    "src/{}:{}: `{}` (rank {own}) may not import `{other}`",
+                    self.name,
+                    mention.line,
+                    self.module()
+                ));
             }
         }
         findings
@@ -89,7 +94,8 @@ impl Source {
         const NAMES: [&str; 8] =
             ["SystemTime", "Instant", "thread_rng", "getrandom", "OsRng", "RandomState", "from_os_rng", "from_entropy"];
         self.findings("is not for the engine", |words| {
-            let std = words.first().is_some_and(|word| word == "std") && words.get(1).is_some_and(|word| MODULES.contains(&word.as_str()));
+            let std = words.first().is_some_and(|word| word == "std")
+                && words.get(1).is_some_and(|word| MODULES.contains(&word.as_str()));
             std || words.iter().any(|word| NAMES.contains(&word.as_str()))
         })
     }
@@ -100,13 +106,16 @@ impl Source {
             return Vec::new();
         }
         self.findings("is for src/wasm alone", |words| {
-            words.iter().any(|word| matches!(word.as_str(), "wasm_bindgen" | "js_sys" | "serde_wasm_bindgen" | "web_sys"))
+            words
+                .iter()
+                .any(|word| matches!(word.as_str(), "wasm_bindgen" | "js_sys" | "serde_wasm_bindgen" | "web_sys"))
         })
     }
 
     fn findings(&self, what: &str, broken: impl Fn(&[String]) -> bool) -> Vec<String> {
         let bad = self.mentions.iter().filter(|mention| broken(&mention.words));
-        bad.map(|mention| format!("src/{}:{}: `{}` {what}", self.name, mention.line, mention.words.join("::"))).collect()
+        bad.map(|mention| format!("src/{}:{}: `{}` {what}", self.name, mention.line, mention.words.join("::")))
+            .collect()
     }
 }
 
@@ -223,10 +232,18 @@ mod tests {
 
     #[test]
     fn ambient_reads_are_found() {
-        for text in ["use std::time::Instant;", "use std::{fmt, fs};", "fn f() { std::env::var(\"x\"); }", "fn f() { rand::thread_rng() }"] {
+        for text in [
+            "use std::time::Instant;",
+            "use std::{fmt, fs};",
+            "fn f() { std::env::var(\"x\"); }",
+            "fn f() { rand::thread_rng() }",
+        ] {
             assert_eq!(Source::parse("log.rs", text).ambient().len(), 1, "{text}");
         }
-        assert_eq!(Source::parse("log.rs", "use core::time::Duration; use crate::time::Timestamp; // std::fs").ambient(), [""; 0]);
+        assert_eq!(
+            Source::parse("log.rs", "use core::time::Duration; use crate::time::Timestamp; // std::fs").ambient(),
+            [""; 0]
+        );
     }
 
     #[test]
