@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod codec;
 pub mod consent;
 pub mod control;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod features;
@@ -22,6 +23,9 @@ pub mod log;
 pub mod rerank;
 pub mod rng;
 pub mod schema;
+pub mod score;
 pub mod seal;
 pub mod state;
 pub mod time;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;

@@ -4,8 +4,6 @@
 //! [`Log::append`], so that its bytes are those of an engine that never saw what was forgotten.
 
 mod segment;
-#[cfg(test)]
-mod tests;
 
 pub use segment::SEGMENT_EVENTS;
 
@@ -43,6 +41,8 @@ pub enum StoreOp {
         /// Name of the file.
         name: String,
     },
+    /// Delete every file of the account, known or not.
+    Clear,
 }
 
 /// A file as the host read it.
@@ -391,8 +391,8 @@ impl Log {
         before - after
     }
 
-    /// Queues the whole log under a new generation. The caller then writes the control journal, and only after it calls
-    /// [`Log::remove_generation`] for the old one, so that a kill at any point leaves one whole log.
+    /// Queues the whole log under a new generation. The caller then writes the control journal, and removes the old files only after
+    /// it, so that a kill at any point leaves one whole log.
     pub fn rewrite(&mut self) {
         self.ops.retain(|op| matches!(op, StoreOp::Remove { .. }));
         self.generation = self.generation.wrapping_add(1);
@@ -426,27 +426,14 @@ impl Log {
         self.segments.iter().filter_map(|s| s.encode(fingerprint, self.epoch)).map(|(_, bytes)| bytes).collect()
     }
 
-    /// Drops everything, memory and files.
-    pub fn erase(&mut self) {
-        self.ops.clear();
-        for segment in core::mem::take(&mut self.segments) {
-            self.ops.push(StoreOp::Remove { name: file_name(self.generation, segment.number) });
-        }
-        let ops = core::mem::take(&mut self.ops);
-        *self = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
-        self.ops = ops;
-    }
-
-    /// Queues the removal of the files of generation `old`, whose segments had numbers below `count`.
-    pub fn remove_generation(&mut self, old: u32, numbers: impl Iterator<Item = u32>) {
-        for number in numbers {
-            self.ops.push(StoreOp::Remove { name: file_name(old, number) });
-        }
-    }
-
     /// Numbers of the files that hold the log now.
     pub fn file_numbers(&self) -> Vec<u32> {
         self.segments.iter().map(|s| s.number).collect()
+    }
+
+    /// The session to which the next event would belong.
+    pub fn current_session(&self) -> u32 {
+        self.session.saturating_add(u32::from(self.opens_session && !self.is_empty()))
     }
 
     /// Which generation of files is the log.

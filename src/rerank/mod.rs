@@ -7,8 +7,6 @@ pub mod diversity;
 pub mod explore;
 pub mod fatigue;
 pub mod filter;
-#[cfg(test)]
-mod tests;
 pub mod window;
 
 use crate::item::Item;

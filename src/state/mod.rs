@@ -1,7 +1,9 @@
-//! The folds from events to state.
+//! The two folds: [`Observe`] from events to memory, [`Adapt`] from matured labels to the personal head.
 
+mod adapt;
 mod clock;
 mod observe;
 
+pub use adapt::Adapt;
 pub use clock::Clock;
 pub use observe::{Example, Observe, word_keys};

@@ -1,0 +1,168 @@
+//! What the engine can say about itself: reasons, interests, a report.
+
+use super::Engine;
+use crate::error::Result;
+use crate::features::Candidate;
+use crate::item::Word;
+use crate::schema::Role;
+use crate::time::Timestamp;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+/// One reason for or against an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    /// `interest`, `recent`, `fatigue`, `habit`, `model` or `page`.
+    pub code: &'static str,
+    /// The field it is about, or empty.
+    pub field: String,
+    /// The word it is about, or empty.
+    pub value: String,
+    /// Logits it adds.
+    pub weight: f32,
+}
+
+/// One interest of the user: a word, and what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interest {
+    /// The field.
+    pub field: String,
+    /// The word.
+    pub value: String,
+    /// Sum of the schema's weights, decayed at the longest half-life.
+    pub weight: f32,
+    /// Events other than impressions.
+    pub events: u32,
+    /// The latest of them, in milliseconds since the Unix epoch.
+    pub last_ms: i64,
+}
+
+/// Figures for the self-test and the inspector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Events in the log.
+    pub events: usize,
+    /// Its segments.
+    pub segments: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Labels matured since the last fold from the start.
+    pub matured: u64,
+    /// Labels the personal head has learned from.
+    pub learned: u32,
+    /// Mixing weights of the frozen model and the head.
+    pub trust: [f64; 2],
+    /// Version of the live bundle; 0 is the starter.
+    pub bundle: u64,
+    /// Items in memory.
+    pub items: usize,
+    /// Whether a jump of the phone's clock waits to be confirmed.
+    pub quarantined: bool,
+}
+
+/// The most reasons given.
+const WHY_MOST: usize = 5;
+/// Reasons weaker than this are noise.
+const WHY_LEAST: f32 = 0.02;
+
+impl Engine {
+    /// Why this item stands where it stands: what its words, the recent past, its own impressions and numbers add to the logit.
+    ///
+    /// The model is additive, so the parts are exact; those of one field are told as one, with the word that the user did most with.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::UnknownItem`].
+    pub fn explain(&self, handle: u32, now: Timestamp) -> Result<Vec<Why>> {
+        let known = self.known(handle)?;
+        let page = |code| Why { code, field: String::new(), value: String::new(), weight: 0.0 };
+        if self.log.is_none() || (self.observe.memory.acts == 0 && !self.schema.policy.cold_model) {
+            return Ok([page("page")].to_vec());
+        }
+        let context = self.context(now);
+        let mut dense = alloc::vec![0.0; self.layout.len()];
+        self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let item = &known.item;
+        let number = |field| item.number(field);
+        let candidate = Candidate { item, number: &number, prior: None };
+        self.layout.fill_pair(&self.schema, &self.observe.memory, context, &candidate, &mut dense);
+        let mut sums: BTreeMap<&str, f32> = BTreeMap::new();
+        let parts = self.ranker.contributions(&dense);
+        for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {
+            // A feature at rest says nothing about the user, whatever its mean in the training data.
+            if *x != 0.0 {
+                let subject = name.split('.').next().unwrap_or(name);
+                *sums.entry(subject).or_default() += part;
+            }
+        }
+        let mut whys: Vec<Why> = sums
+            .into_iter()
+            .map(|(subject, weight)| match (subject, self.schema.field(subject)) {
+                ("recent", _) => Why { weight, ..page("recent") },
+                ("item", _) => Why { weight, ..page("fatigue") },
+                (_, Ok(field)) => match self.strongest(item.words(field)) {
+                    Some(word) => {
+                        Why { code: "interest", field: subject.to_string(), value: word.text.clone(), weight }
+                    }
+                    None => Why { field: subject.to_string(), weight, ..page("habit") },
+                },
+                _ => Why { weight, ..page("model") },
+            })
+            .filter(|w| w.weight.abs() >= WHY_LEAST)
+            .collect();
+        whys.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+        whys.truncate(WHY_MOST);
+        if whys.is_empty() {
+            whys.push(page("model"));
+        }
+        Ok(whys)
+    }
+
+    fn strongest<'a>(&self, words: &'a [Word]) -> Option<&'a Word> {
+        let weight = |w: &Word| self.observe.memory.words.get(&w.key).map_or(0.0, |c| c.weight[0].abs());
+        words.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)))
+    }
+
+    /// What the user is held to be interested in, strongest first: every word of an item that the user did something with.
+    pub fn interests(&self, now: Timestamp) -> Vec<Interest> {
+        let Some(log) = &self.log else { return Vec::new() };
+        let now_ms = self.context(now).now_ms;
+        let longest = self.schema.half_lives.len().saturating_sub(1);
+        let mut found: BTreeMap<(usize, &str), Interest> = BTreeMap::new();
+        for event in log.events() {
+            let acts = self.schema.actions.get(usize::from(event.action)).is_some_and(|a| a.role != Role::Impression);
+            if !acts {
+                continue;
+            }
+            for (field, word) in event.item.all_words() {
+                let interest = found.entry((field, word.text.as_str())).or_insert_with(|| {
+                    let counter = self.observe.memory.words.get(&word.key).copied().unwrap_or_default();
+                    let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
+                    let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
+                    Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }
+                });
+                interest.events += 1;
+                interest.last_ms = interest.last_ms.max(event.at.ms());
+            }
+        }
+        let mut interests: Vec<Interest> = found.into_values().collect();
+        interests.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        interests
+    }
+
+    /// Figures for the self-test and the inspector.
+    pub fn report(&self) -> Report {
+        let (segments, bytes) = self.log.as_ref().map_or((0, 0), |l| l.size());
+        Report {
+            events: self.log.as_ref().map_or(0, |l| l.len()),
+            segments,
+            bytes,
+            matured: self.matured,
+            learned: self.adapt.learned(),
+            trust: self.adapt.trust(),
+            bundle: self.ranker.version(),
+            items: self.items.len(),
+            quarantined: self.observe.clock().is_quarantined(),
+        }
+    }
+}

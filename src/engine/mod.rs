@@ -1,0 +1,362 @@
+//! The façade: plain data in and out. Everything that the boundary offers is here, and is tested natively.
+//!
+//! Starting goes in this order: [`Engine::open_control`], then the page sends its request for the manifest, then [`Engine::open_bundle`] and
+//! [`Engine::open_log`]. So nothing that the network can see depends on what the log holds.
+
+mod insight;
+mod privacy;
+mod ranking;
+mod record;
+mod snapshot;
+mod update;
+
+pub use insight::{Interest, Report, Why};
+pub use privacy::Forget;
+pub use ranking::{Request, Slate, reason_code};
+pub use record::Track;
+pub use update::SyncState;
+
+use crate::consent::{Consent, Status};
+use crate::control::{Block, Control, SLOTS};
+use crate::error::{Error, Result};
+use crate::features::Layout;
+use crate::item::Item;
+use crate::log::{Log, StoreOp, StoredFile, newest_generation};
+use crate::rng::Seed;
+use crate::schema::Schema;
+use crate::score::Ranker;
+use crate::state::{Adapt, Observe};
+use crate::time::Timestamp;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+/// The version of the engine, as bundles and manifests name it.
+pub const ENGINE_VERSION: u32 = 1;
+/// The most items in memory.
+pub const ITEMS_MOST: usize = 65_536;
+/// The most blocks.
+pub const BLOCKS_MOST: usize = 128;
+/// Name of the snapshot's file.
+const SNAPSHOT: &str = "snapshot";
+
+/// What [`Engine::open_control`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlOpened {
+    /// The ledger of consent.
+    pub consent: Consent,
+    /// Whether personalisation is on.
+    pub personalisation: bool,
+    /// Whether slots were there but none could be read.
+    pub lost: bool,
+}
+
+/// What [`Engine::open_log`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogOpened {
+    /// Events that can be used.
+    pub events: usize,
+    /// Records lost to damage.
+    pub damaged: usize,
+    /// Whether the state came from a snapshot.
+    pub snapshot: bool,
+    /// Stable codes of what happened: `LOG_DAMAGED`, `LOG_TORN`, `SCHEMA_MISMATCH`, `CLOCK_JUMPED`.
+    pub notes: Vec<&'static str>,
+}
+
+struct Known {
+    item: Rc<Item>,
+    recorded: Rc<Item>,
+    /// What of its logit depends on it alone, under the live ranker.
+    fixed: f32,
+}
+
+/// One space on one phone.
+pub struct Engine {
+    schema: Rc<Schema>,
+    layout: Rc<Layout>,
+    seed: Option<Seed>,
+    control: Control,
+    /// The log, once consent has let it be read.
+    log: Option<Log>,
+    observe: Observe,
+    adapt: Adapt,
+    ranker: Ranker,
+    items: Vec<Known>,
+    handles: BTreeMap<String, u32>,
+    next_slate: u32,
+    utc_offset_minutes: i16,
+    folded: u64,
+    matured: u64,
+    ops: Vec<StoreOp>,
+    update: update::Updates,
+}
+
+impl Engine {
+    /// An engine for `schema`. Without a seed there is no exploration and rollout arms are all 0.
+    ///
+    /// # Errors
+    /// [`Error::BadSchema`]; [`Error::Refused`] for a root that cannot be read.
+    pub fn new(schema_json: &str, seed: Option<Seed>, root: Option<&[u8]>) -> Result<Self> {
+        let schema = Rc::new(Schema::open(schema_json)?);
+        let layout = Rc::new(Layout::new(&schema));
+        let ranker = Ranker::starter(&layout);
+        let update = update::Updates::new(&schema.space, root, seed.as_ref())?;
+        Ok(Self {
+            observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
+            adapt: Adapt::new(&layout, &ranker),
+            schema,
+            layout,
+            seed,
+            control: Control::default(),
+            log: None,
+            ranker,
+            items: Vec::new(),
+            handles: BTreeMap::new(),
+            next_slate: 0,
+            utc_offset_minutes: 0,
+            folded: 0,
+            matured: 0,
+            ops: Vec::new(),
+            update,
+        })
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Reads the control journal. A journal that is missing means that nobody has been asked.
+    pub fn open_control(&mut self, files: &[StoredFile<'_>]) -> ControlOpened {
+        let slot = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
+        let slots = SLOTS.map(slot);
+        let found = Control::open(slots);
+        let lost = found.is_none()
+            && (slots.iter().flatten().next().is_some() || newest_generation(files.iter().map(|f| f.name)).is_some());
+        self.control = found.unwrap_or_default();
+        self.control.epoch = self.control.epoch.saturating_add(1);
+        if self.control.consent.status == Status::Granted {
+            self.write_control();
+        }
+        ControlOpened { consent: self.control.consent.clone(), personalisation: self.control.personalisation, lost }
+    }
+
+    /// Reads the log, where there is consent and personalisation is on; otherwise it stays unread.
+    ///
+    /// Damage is repaired by writing what is whole under a new generation; the count of what was lost is returned.
+    pub fn open_log(&mut self, files: &[StoredFile<'_>], utc_offset_minutes: i16) -> LogOpened {
+        let mut opened = LogOpened::default();
+        self.utc_offset_minutes = utc_offset_minutes;
+        if self.control.consent.token().is_none() || !self.control.personalisation || self.log.is_some() {
+            opened.events = self.log.as_ref().map_or(0, Log::len);
+            return opened;
+        }
+        // The journal may have been lost while the log was not: then the newest generation is the log.
+        let names = || files.iter().map(|f| f.name);
+        let generation = match newest_generation(names()) {
+            Some(newest) if self.control.generation == 0 => newest,
+            _ => self.control.generation,
+        };
+        let (mut log, found) = Log::open(Rc::clone(&self.schema), self.control.epoch, generation, files);
+        opened.events = found.events;
+        opened.damaged = found.damaged;
+        let old_generation = log.generation();
+        let old_files: Vec<u32> = log.file_numbers();
+        let evicted = log.maintain();
+        if found.damaged > 0 {
+            opened.notes.push("LOG_DAMAGED");
+        }
+        if found.torn {
+            opened.notes.push("LOG_TORN");
+        }
+        if found.foreign > 0 {
+            opened.notes.push("SCHEMA_MISMATCH");
+        }
+        log.begin_session(utc_offset_minutes);
+        let whole = found.damaged == 0 && !found.torn && found.foreign == 0;
+        if !whole {
+            log.rewrite();
+        }
+        self.control.generation = log.generation();
+        self.log = Some(log);
+        let snapshot = files.iter().find(|f| f.name == SNAPSHOT).map(|f| f.bytes);
+        opened.snapshot = whole && !evicted && snapshot.is_some_and(|bytes| self.open_snapshot(bytes));
+        if !opened.snapshot {
+            self.refold();
+        }
+        self.collect();
+        if !whole {
+            self.write_control();
+            self.remove_files(old_generation, &old_files, files);
+        }
+        if self.observe.clock().is_quarantined() {
+            opened.notes.push("CLOCK_JUMPED");
+        }
+        opened
+    }
+
+    /// Marks the start of another use without a restart, as when the mini-program comes back after a long time.
+    pub fn begin_session(&mut self, utc_offset_minutes: i16) {
+        self.utc_offset_minutes = utc_offset_minutes;
+        if let Some(log) = &mut self.log {
+            log.begin_session(utc_offset_minutes);
+        }
+    }
+
+    /// Queues the removal of the files that a rewrite has replaced.
+    fn remove_files(&mut self, generation: u32, numbers: &[u32], files: &[StoredFile<'_>]) {
+        let prefix = alloc::format!("log-{generation}-");
+        let mut names: Vec<String> = numbers.iter().map(|n| alloc::format!("{prefix}{n}")).collect();
+        names.extend(files.iter().filter(|f| f.name.starts_with(&prefix)).map(|f| f.name.to_string()));
+        names.sort_unstable();
+        names.dedup();
+        self.ops.extend(names.into_iter().map(|name| StoreOp::Remove { name }));
+    }
+
+    /// Folds the whole log again.
+    fn refold(&mut self) {
+        self.observe = Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout));
+        self.adapt = Adapt::new(&self.layout, &self.ranker);
+        self.matured = 0;
+        let Some(log) = &self.log else { return };
+        let (adapt, ranker, matured) = (&mut self.adapt, &self.ranker, &mut self.matured);
+        for event in log.events() {
+            self.folded += 1;
+            self.observe.step(event, |example| {
+                *matured += 1;
+                adapt.learn(ranker, &example);
+            });
+        }
+    }
+
+    /// Moves what the log wants done behind what is already queued, joining appends to one file.
+    fn collect(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        for op in log.take_ops() {
+            match (self.ops.last_mut(), op) {
+                (Some(StoreOp::Append { name: last, bytes: pending }), StoreOp::Append { name, bytes })
+                    if *last == name =>
+                {
+                    pending.extend(bytes);
+                }
+                (_, op) => self.ops.push(op),
+            }
+        }
+    }
+
+    fn write_control(&mut self) {
+        self.control.sequence += 1;
+        self.ops.push(StoreOp::Write { name: self.control.slot().to_string(), bytes: self.control.encode() });
+    }
+
+    /// What the host must do to its files since the last call, in order.
+    pub fn take_ops(&mut self) -> Vec<StoreOp> {
+        self.collect();
+        core::mem::take(&mut self.ops)
+    }
+
+    /// The host could not carry out what [`Engine::take_ops`] gave. The next call gives everything that is remembered, under a new
+    /// generation, so that a half-written file does no harm.
+    pub fn apply_persist_failure(&mut self) {
+        self.ops.clear();
+        if let Some(log) = &mut self.log {
+            let (generation, numbers) = (log.generation(), log.file_numbers());
+            log.rewrite();
+            self.control.generation = log.generation();
+            self.collect();
+            self.write_control();
+            self.remove_files(generation, &numbers, &[]);
+        } else {
+            self.write_control();
+        }
+        self.update.queue_all(&mut self.ops);
+    }
+
+    /// Whether the control slots on disk are still those of this start. A later start has a higher epoch.
+    pub fn is_writer(&self, files: &[StoredFile<'_>]) -> bool {
+        let slot = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
+        Control::open(SLOTS.map(slot)).is_none_or(|c| c.epoch <= self.control.epoch)
+    }
+
+    /// Events folded since the engine was made.
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Adds or replaces items; returns their handles, which stay the same for the life of the engine.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`]. Nothing is added then.
+    pub fn upsert(&mut self, items: Vec<Item>) -> Result<Vec<u32>> {
+        let new = items.iter().filter(|i| !self.handles.contains_key(i.id())).count();
+        if self.items.len() + new > ITEMS_MOST {
+            return Err(Error::TooMany { what: "items", most: ITEMS_MOST });
+        }
+        let mut handles = Vec::with_capacity(items.len());
+        for item in items {
+            let fixed = self.ranker.score_item(item.wire(), item.all_words().map(|(f, w)| (f as u16, w.key)));
+            let recorded = Rc::new(item.recorded(&self.schema));
+            let handle = match self.handles.get(item.id()) {
+                Some(handle) => *handle,
+                None => {
+                    let handle = self.items.len() as u32;
+                    self.handles.insert(item.id().to_string(), handle);
+                    handle
+                }
+            };
+            let known = Known { item: Rc::new(item), recorded, fixed };
+            match self.items.get_mut(handle as usize) {
+                Some(slot) => *slot = known,
+                None => self.items.push(known),
+            }
+            handles.push(handle);
+        }
+        Ok(handles)
+    }
+
+    /// Takes items out of what can be found by id. Their handles go on working for events that are still under way.
+    pub fn remove(&mut self, ids: &[String]) {
+        for id in ids {
+            self.handles.remove(id);
+        }
+    }
+
+    fn known(&self, handle: u32) -> Result<&Known> {
+        self.items.get(handle as usize).ok_or(Error::UnknownItem)
+    }
+
+    /// The ledger of consent.
+    pub const fn consent(&self) -> &Consent {
+        &self.control.consent
+    }
+
+    /// Whether personalisation is on.
+    pub const fn personalisation(&self) -> bool {
+        self.control.personalisation
+    }
+
+    /// What the user never wants to see.
+    pub fn blocks(&self) -> &[Block] {
+        &self.control.blocks
+    }
+
+    fn rebind(&mut self, ranker: Ranker) {
+        self.ranker = ranker;
+        for known in &mut self.items {
+            let words = known.item.all_words().map(|(f, w)| (f as u16, w.key));
+            known.fixed = self.ranker.score_item(known.item.wire(), words);
+        }
+        self.refold();
+    }
+}
+
+/// Accepts an instant from the host.
+pub(crate) fn instant(ms: f64) -> Result<Timestamp> {
+    if ms.is_finite() && ms.abs() < 9e15 {
+        Timestamp::from_ms(ms as i64)
+    } else {
+        Err(Error::BadEvent { part: "nowMs", reason: "give `Date.now()`" })
+    }
+}

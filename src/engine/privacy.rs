@@ -1,0 +1,238 @@
+//! What the user decides: consent, switch, blocks, forgetting, export, erasure.
+
+use super::{BLOCKS_MOST, Engine, SNAPSHOT};
+use crate::control::Block;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::item::{Value, WORD_BYTES_MOST};
+use crate::log::StoreOp;
+use crate::schema::Schema;
+use crate::time::Timestamp;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use serde_json::{Map, json};
+
+/// What to forget.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Forget {
+    /// Every event of one item, in all its versions.
+    Item {
+        /// The page's id.
+        id: String,
+    },
+    /// Every event of an item that had this word when it happened: one interest.
+    Interest {
+        /// Name of the field.
+        field: String,
+        /// The word.
+        value: String,
+    },
+    /// Every event of a span of time.
+    Span {
+        /// From, inclusive.
+        since_ms: i64,
+        /// Until, exclusive.
+        until_ms: i64,
+    },
+    /// Every event.
+    All,
+}
+
+impl Engine {
+    /// The user agrees: from now on events are recorded.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a version over 64 bytes, or more than 16 purposes, or one over 64 bytes.
+    pub fn grant(&mut self, policy_version: &str, purposes: &[String], now: Timestamp) -> Result<()> {
+        if policy_version.len() > 64 || purposes.len() > 16 || purposes.iter().any(|p| p.len() > 64) {
+            let reason = "a version of at most 64 bytes and at most 16 purposes of at most 64 bytes";
+            return Err(Error::BadArgument { part: "consent", reason });
+        }
+        self.control.consent.apply_grant(policy_version.to_string(), purposes.to_vec(), now);
+        self.write_control();
+        Ok(())
+    }
+
+    /// The user refuses, or takes the agreement back. With `erase` every file of the account goes; without, the log stays where it
+    /// is, unread.
+    pub fn withdraw(&mut self, erase: bool, now: Timestamp) {
+        self.close_log();
+        if erase {
+            self.clear_files();
+            self.control.blocks.clear();
+        }
+        self.control.consent.apply_withdraw(now);
+        self.write_control();
+    }
+
+    /// Erases everything of this account: log, snapshot, blocks, switch, consent.
+    pub fn erase(&mut self) {
+        self.close_log();
+        self.clear_files();
+        let sequence = self.control.sequence;
+        let epoch = self.control.epoch;
+        self.control = crate::control::Control { sequence, epoch, ..Default::default() };
+    }
+
+    fn close_log(&mut self) {
+        self.log = None;
+        self.refold();
+    }
+
+    /// Queues the removal of every file of the account, also of those that were never read.
+    fn clear_files(&mut self) {
+        self.ops.clear();
+        self.ops.push(StoreOp::Clear);
+        self.control.generation = 0;
+    }
+
+    /// Switches personalisation. Off takes effect at once: the log is closed and stays as it is, unread. On: the host reads the files
+    /// again with [`Engine::open_log`].
+    pub fn set_personalisation(&mut self, on: bool) {
+        if on == self.control.personalisation {
+            return;
+        }
+        self.control.personalisation = on;
+        if !on {
+            self.collect();
+            self.close_log();
+        }
+        self.write_control();
+    }
+
+    /// The user never wants to see this word of this field.
+    ///
+    /// # Errors
+    /// [`Error::UnknownField`], [`Error::TooMany`], [`Error::BadArgument`] for a word that is too long.
+    pub fn block(&mut self, field: &str, value: &str) -> Result<()> {
+        self.schema.field(field)?;
+        if value.is_empty() || value.len() > WORD_BYTES_MOST {
+            return Err(Error::BadArgument { part: "value", reason: "a word of 1 to 256 bytes" });
+        }
+        let block = Block { field: field.to_string(), value: value.to_string() };
+        if let Err(at) = self.control.blocks.binary_search(&block) {
+            if self.control.blocks.len() >= BLOCKS_MOST {
+                return Err(Error::TooMany { what: "blocks", most: BLOCKS_MOST });
+            }
+            self.control.blocks.insert(at, block);
+            self.write_control();
+        }
+        Ok(())
+    }
+
+    /// Takes a block back.
+    pub fn unblock(&mut self, field: &str, value: &str) {
+        let block = Block { field: field.to_string(), value: value.to_string() };
+        if let Ok(at) = self.control.blocks.binary_search(&block) {
+            self.control.blocks.remove(at);
+            self.write_control();
+        }
+    }
+
+    /// Forgets, exactly: log bytes and state become those of an engine that never saw it. Returns how many events went.
+    ///
+    /// # Errors
+    /// [`Error::UnknownField`].
+    pub fn forget(&mut self, what: &Forget) -> Result<usize> {
+        let interest = match what {
+            Forget::Interest { field, .. } => self.schema.field(field)?,
+            _ => 0,
+        };
+        Ok(self.forget_where(|event| match what {
+            Forget::Item { id } => event.item.id() == id,
+            Forget::Interest { value, .. } => event.item.words(interest).iter().any(|w| w.text == *value),
+            Forget::Span { since_ms, until_ms } => (*since_ms..*until_ms).contains(&event.at.ms()),
+            Forget::All => true,
+        }))
+    }
+
+    /// Takes back the newest event of this action on this item. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAction`], [`Error::UnknownItem`].
+    pub fn undo(&mut self, handle: u32, action: &str) -> Result<bool> {
+        let action = self.schema.action(action)?;
+        let wire = self.known(handle)?.item.wire();
+        let matches = |e: &Event| e.action == action && e.item.wire() == wire;
+        let Some(log) = &self.log else { return Ok(false) };
+        let Some(newest) = log.events().rposition_of(matches) else { return Ok(false) };
+        let mut at = 0;
+        self.forget_where(|_| {
+            at += 1;
+            at - 1 == newest
+        });
+        Ok(true)
+    }
+
+    fn forget_where(&mut self, mut gone: impl FnMut(&Event) -> bool) -> usize {
+        let Some(log) = &mut self.log else { return 0 };
+        let (generation, numbers) = (log.generation(), log.file_numbers());
+        // What is queued of the old generation must not be written after the removal of its files.
+        self.ops.retain(|op| !matches!(op, StoreOp::Append { .. }));
+        let removed = log.forget(|event| !gone(event));
+        self.control.generation = log.generation();
+        // The snapshot holds what is being forgotten, so it goes first.
+        self.ops.push(StoreOp::Remove { name: SNAPSHOT.to_string() });
+        self.collect();
+        self.write_control();
+        self.remove_files(generation, &numbers, &[]);
+        self.refold();
+        removed
+    }
+
+    /// Everything that is known of the user, as JSON that a person can read.
+    pub fn export(&self) -> String {
+        let schema = &self.schema;
+        let consent = &self.control.consent;
+        let events: Vec<_> = self.log.iter().flat_map(|l| l.events()).map(|e| export_event(schema, e)).collect();
+        let blocks: Vec<_> =
+            self.control.blocks.iter().map(|b| json!({ "field": b.field, "value": b.value })).collect();
+        json!({
+            "space": schema.space,
+            "consent": { "status": consent.status.as_str(), "policyVersion": consent.policy_version, "purposes": consent.purposes, "atMs": consent.at_ms },
+            "personalisation": self.control.personalisation,
+            "blocks": blocks,
+            "events": events,
+        })
+        .to_string()
+    }
+}
+
+/// Last place at which a predicate holds, counted from the front.
+trait LastPlace: Iterator {
+    fn rposition_of(self, matches: impl FnMut(Self::Item) -> bool) -> Option<usize>;
+}
+
+impl<I: Iterator> LastPlace for I {
+    fn rposition_of(self, mut matches: impl FnMut(Self::Item) -> bool) -> Option<usize> {
+        self.enumerate().filter_map(|(i, x)| matches(x).then_some(i)).last()
+    }
+}
+
+fn export_event(schema: &Schema, event: &Event) -> serde_json::Value {
+    let mut fields = Map::new();
+    for (i, field) in schema.fields.iter().enumerate() {
+        match event.item.value(i) {
+            Value::Absent => {}
+            Value::Number(n) => {
+                fields.insert(field.name.clone(), json!(n));
+            }
+            Value::Words(words) => {
+                fields.insert(field.name.clone(), json!(words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>()));
+            }
+        }
+    }
+    let name = |list: &[String], i: Option<u8>| i.and_then(|i| list.get(usize::from(i)).cloned());
+    let d = &event.detail;
+    json!({
+        "atMs": event.at.ms(),
+        "session": event.session,
+        "action": schema.actions.get(usize::from(event.action)).map(|a| a.name.as_str()),
+        "id": event.item.id(),
+        "item": fields,
+        "surface": name(&schema.surfaces, d.surface),
+        "scene": d.scene, "slate": d.slate, "position": d.position, "propensity": d.propensity, "reason": d.reason,
+        "value": d.value, "dwellMs": d.dwell_ms, "difficulty": d.difficulty, "riskLevel": d.risk_level, "groupId": d.group_id,
+        "prior": d.prior, "numbers": d.numbers,
+    })
+}

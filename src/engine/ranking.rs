@@ -1,0 +1,180 @@
+//! Ranking: candidates in, a slate out.
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::features::{Candidate, Context};
+use crate::item::Item;
+use crate::kernel::math::ln_f64;
+use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
+use crate::rng::Rng;
+use crate::time::Timestamp;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The most candidates of one call.
+pub const CANDIDATES_MOST: usize = 5_000;
+/// The most items already shown that are looked at.
+pub const SHOWN_MOST: usize = 5_000;
+
+/// Flag bits of a candidate.
+pub const FLAG_AD: u8 = 1;
+/// The page pinned the candidate; its place is in `pins`.
+pub const FLAG_PINNED: u8 = 2;
+
+/// One call.
+///
+/// # Shapes
+/// With `n` handles: `volatiles` has `n × v` numbers, `v` the volatile fields in the schema's order, NaN where absent, or none at all (the
+/// numbers of the last upsert stand); `priors`, `flags` and `pins` have `n` each, or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The candidates, in the page's own order.
+    pub handles: &'a [u32],
+    /// Their volatile numbers.
+    pub volatiles: &'a [f32],
+    /// The server's own scores, NaN where absent.
+    pub priors: &'a [f32],
+    /// [`FLAG_AD`], [`FLAG_PINNED`].
+    pub flags: &'a [u8],
+    /// Places of the pinned ones, in this slate.
+    pub pins: &'a [u32],
+    /// What the user has already been shown on this page, oldest first.
+    pub shown: &'a [u32],
+    /// How many places to fill.
+    pub slots: usize,
+    /// Now.
+    pub now: Timestamp,
+    /// Index of the surface, or none.
+    pub surface: Option<u8>,
+}
+
+/// The answer: parallel lists, best first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slate {
+    /// The slate's handle, for the impressions and actions that follow.
+    pub id: u32,
+    /// The places, best first.
+    pub placed: Vec<Placed>,
+    /// Whether the order is the user's own, or the page's.
+    pub personalised: bool,
+}
+
+impl Engine {
+    /// Ranks the candidates. The same log, seed, bundle and request give the same slate, bit for bit.
+    ///
+    /// A user who has shown no behaviour yet sees the page's own order, less what the filters take out, unless the schema's policy says
+    /// otherwise; so does one who has switched personalisation off. An item that stands twice is taken once.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`], [`Error::UnknownItem`], [`Error::BadArgument`] for lists of unequal lengths.
+    pub fn rank(&mut self, request: &Request<'_>) -> Result<Slate> {
+        let n = request.handles.len();
+        if n > CANDIDATES_MOST || request.shown.len() > SHOWN_MOST {
+            return Err(Error::TooMany { what: "candidates", most: CANDIDATES_MOST });
+        }
+        let columns = self.schema.volatiles().count();
+        let fits = |len: usize, width: usize| len == 0 || len == n * width;
+        if !fits(request.volatiles.len(), columns)
+            || !fits(request.priors.len(), 1)
+            || !fits(request.flags.len(), 1)
+            || !fits(request.pins.len(), 1)
+        {
+            return Err(Error::BadArgument { part: "candidates", reason: "lists of one length" });
+        }
+        let items = self.candidates(request, columns)?;
+        let expressed = self.observe.memory.acts > 0 || self.schema.policy.cold_model;
+        let personalised = self.log.is_some() && expressed;
+        let scores = if personalised { self.scores(request, &items)? } else { vec![(0.0, false); n] };
+        let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
+        let memory = personalised.then_some(&self.observe.memory);
+        let shown_ids: BTreeSet<u64> = shown.iter().map(|i| i.wire()).collect();
+        let mut seen = BTreeSet::new();
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(n);
+        for (index, item) in items.iter().enumerate() {
+            let twice = shown_ids.contains(&item.wire()) || !seen.insert(item.wire());
+            if twice || !filter::passes(&self.schema, &self.schema.policy, memory, &self.control.blocks, item) {
+                continue;
+            }
+            let flags = request.flags.get(index).copied().unwrap_or(0);
+            let pin = (flags & FLAG_PINNED != 0).then(|| request.pins.get(index).map_or(0, |p| *p as usize));
+            let (score, interest) = scores[index];
+            entries.push(Entry { index, item, score, pin, ad: flags & FLAG_AD != 0, interest });
+        }
+        let rng = self.seed.as_ref().filter(|_| personalised).map(|seed| {
+            let mut data = Vec::new();
+            data.extend_from_slice(&self.observe.memory.events.to_le_bytes());
+            data.extend_from_slice(&self.observe.memory.now_ms.to_le_bytes());
+            data.push(request.surface.map_or(255, |s| s));
+            for entry in &entries {
+                data.extend_from_slice(&entry.item.wire().to_le_bytes());
+            }
+            Rng::derive(seed, "explore", &data)
+        });
+        let policy = &self.schema.policy;
+        let plan = Plan { policy, slots: request.slots, shown: &shown, page_order: !personalised, rng };
+        let placed = arrange(&entries, plan);
+        let id = self.next_slate;
+        self.next_slate = self.next_slate.wrapping_add(1);
+        Ok(Slate { id, placed, personalised })
+    }
+
+    /// The candidates with the numbers they have now.
+    fn candidates(&self, request: &Request<'_>, columns: usize) -> Result<Vec<Item>> {
+        let mut numbers = vec![None; columns];
+        request
+            .handles
+            .iter()
+            .enumerate()
+            .map(|(i, handle)| {
+                let known = self.known(*handle)?;
+                let row = request.volatiles.get(i * columns..(i + 1) * columns).filter(|row| !row.is_empty());
+                Ok(match row {
+                    None => (*known.item).clone(),
+                    Some(row) => {
+                        for (slot, x) in numbers.iter_mut().zip(row) {
+                            *slot = x.is_finite().then_some(*x);
+                        }
+                        known.item.with_volatiles(&self.schema, &numbers)
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// Blended logits, and whether what the user did is what speaks for the item.
+    fn scores(&mut self, request: &Request<'_>, items: &[Item]) -> Result<Vec<(f32, bool)>> {
+        let context = self.context(request.now);
+        let mut dense = vec![0.0f32; self.layout.len()];
+        let mut gathered = vec![0.0f32; self.ranker.width()];
+        self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
+        let mut scores = Vec::with_capacity(items.len());
+        for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
+            let fixed = self.known(*handle)?.fixed;
+            let number = |field| item.number(field);
+            let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
+            let candidate = Candidate { item, number: &number, prior };
+            self.layout.fill_pair(&self.schema, &self.observe.memory, context, &candidate, &mut dense);
+            let frozen = self.ranker.score_pair(fixed, &dense, &mut gathered);
+            let personal = self.adapt.score(frozen, &dense);
+            let policy = &self.schema.policy;
+            let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
+            let score = personal - order - fatigue::penalty(policy, &self.observe.memory, item);
+            let interest = likeness.and_then(|at| dense.get(at)).is_some_and(|x| *x > 0.0);
+            scores.push((if score.is_finite() { score } else { 0.0 }, interest));
+        }
+        Ok(scores)
+    }
+
+    pub(super) fn context(&self, now: Timestamp) -> Context {
+        let session = self.log.as_ref().map_or(0, |l| l.current_session());
+        let now_ms = self.observe.clock().score_reading(session, now.ms());
+        Context { now_ms, utc_offset_minutes: self.utc_offset_minutes }
+    }
+}
+
+/// The stable number of a reason.
+pub const fn reason_code(reason: Reason) -> u32 {
+    reason as u32
+}

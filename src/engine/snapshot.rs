@@ -1,0 +1,86 @@
+//! The snapshot: the folded state, kept to spare the fold at start. Deleting it changes nothing.
+
+use super::{ENGINE_VERSION, Engine, SNAPSHOT};
+use crate::codec::{Malformed, Reader, Writer};
+use crate::log::StoreOp;
+use crate::schema::hash64;
+use crate::state::{Adapt, Observe};
+use alloc::rc::Rc;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+const MAGIC: u32 = 0x534a_485a; // "ZHJS"
+
+impl Engine {
+    /// The derived state in one form only: what must be equal wherever the log is.
+    pub fn state_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        self.observe.encode(&mut out);
+        self.adapt.encode(&mut out);
+        out.into_bytes()
+    }
+
+    /// The bytes of the log's segments: what forgetting promises to make equal.
+    pub fn log_bytes(&self) -> Vec<Vec<u8>> {
+        self.log.as_ref().map(|l| l.segment_bytes()).unwrap_or_default()
+    }
+
+    /// What a snapshot must agree with: the log, the engine, the schema, the bundle.
+    fn snapshot_key(&self) -> [u64; 4] {
+        let mut all = Vec::new();
+        for bytes in self.log_bytes() {
+            all.extend_from_slice(&hash64(&bytes).to_le_bytes());
+        }
+        // The schema's whole text decides the fold (weights, labels, half-lives), the fingerprint only what is stored.
+        let schema = hash64(alloc::format!("{:?}", self.schema).as_bytes());
+        [hash64(&all), u64::from(ENGINE_VERSION), schema, self.ranker.version()]
+    }
+
+    /// Queues a snapshot. The host asks when the mini-program is hidden.
+    pub fn queue_snapshot(&mut self) {
+        if self.log.is_none() {
+            return;
+        }
+        let mut out = Writer::new();
+        out.u32(MAGIC);
+        self.snapshot_key().iter().for_each(|part| out.u64(*part));
+        out.u64(self.matured);
+        out.raw(&self.state_bytes());
+        let mut bytes = out.into_bytes();
+        let crc = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        self.collect();
+        self.ops.push(StoreOp::Write { name: SNAPSHOT.to_string(), bytes });
+    }
+
+    /// Takes the state from a snapshot; `false`, and nothing changed, where it is not one of this log, engine, schema and bundle.
+    pub(super) fn open_snapshot(&mut self, bytes: &[u8]) -> bool {
+        self.read_snapshot(bytes).is_ok()
+    }
+
+    fn read_snapshot(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Malformed)?;
+        if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+            return Err(Malformed);
+        }
+        let mut reader = Reader::new(body);
+        if reader.u32()? != MAGIC {
+            return Err(Malformed);
+        }
+        for part in self.snapshot_key() {
+            if reader.u64()? != part {
+                return Err(Malformed);
+            }
+        }
+        let matured = reader.u64()?;
+        let observe = Observe::decode(Rc::clone(&self.schema), Rc::clone(&self.layout), &mut reader)?;
+        let adapt = Adapt::decode(&self.layout, &self.ranker, &mut reader)?;
+        if !reader.is_empty() {
+            return Err(Malformed);
+        }
+        self.observe = observe;
+        self.adapt = adapt;
+        self.matured = matured;
+        Ok(())
+    }
+}

@@ -1,0 +1,548 @@
+//! The boundary: converts, calls the engine, converts back. It decides nothing.
+//!
+//! JavaScript receives errors as `{ code, name, message }`. Instants are milliseconds in a `number`; no `BigInt` crosses.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use crate::engine::{self, Forget, Request, Track};
+use crate::error::{Error, Result as EngineResult};
+use crate::event::Detail;
+use crate::item::{Given, Item};
+use crate::log::{StoreOp, StoredFile};
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+/// What JavaScript catches.
+fn thrown(code: &str, message: &str) -> JsValue {
+    let error = Object::new();
+    put(&error, "code", &code.into());
+    put(&error, "name", &"ZhijiError".into());
+    put(&error, "message", &message.into());
+    error.into()
+}
+
+fn refuse(error: Error) -> JsValue {
+    thrown(error.code(), &error.to_string())
+}
+
+fn bad(part: &'static str, reason: &'static str) -> JsValue {
+    refuse(Error::BadArgument { part, reason })
+}
+
+/// Sets a property of an object that this module made itself; such objects are plain and take every property.
+fn put(object: &Object, name: &str, value: &JsValue) {
+    let _ = Reflect::set(object, &name.into(), value);
+}
+
+fn get(value: &JsValue, name: &str) -> JsValue {
+    Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn plain<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).map_err(|_| thrown("INTERNAL", "a result could not be given to JavaScript"))
+}
+
+/// A panic becomes a thrown `INTERNAL`, never a bare "unreachable". The instance is not to be used after it: the loader makes a new one.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        // The place only: a panic's message could hold a part of what the user did.
+        let place = info.location().map_or_else(String::new, |l| format!("{}:{}", l.file(), l.line()));
+        wasm_bindgen::throw_val(thrown(
+            "INTERNAL",
+            &format!("the engine stopped at {place}; please report this place"),
+        ));
+    }));
+}
+
+/// The version of the engine.
+#[wasm_bindgen(js_name = engineVersion)]
+pub fn engine_version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// Bit patterns of the golden vectors, the same in every build.
+#[wasm_bindgen]
+pub fn golden() -> Uint32Array {
+    Uint32Array::from(crate::golden::golden_bits().as_slice())
+}
+
+struct Files(Vec<(String, Vec<u8>)>);
+
+impl Files {
+    fn open(list: &Array) -> Result<Self, JsValue> {
+        let reason = "a list of { name: string, bytes: Uint8Array }";
+        let one = |file: JsValue| {
+            let name = get(&file, "name").as_string().ok_or_else(|| bad("files", reason))?;
+            let bytes = get(&file, "bytes").dyn_into::<Uint8Array>().map_err(|_| bad("files", reason))?;
+            Ok((name, bytes.to_vec()))
+        };
+        list.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn stored(&self) -> Vec<StoredFile<'_>> {
+        self.0.iter().map(|(name, bytes)| StoredFile { name, bytes }).collect()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConsentOut<'a> {
+    status: &'a str,
+    policy_version: &'a str,
+    purposes: &'a [String],
+    at_ms: f64,
+}
+
+impl<'a> ConsentOut<'a> {
+    fn of(consent: &'a crate::consent::Consent) -> Self {
+        Self {
+            status: consent.status.as_str(),
+            policy_version: &consent.policy_version,
+            purposes: &consent.purposes,
+            at_ms: consent.at_ms as f64,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ControlOut<'a> {
+    consent: ConsentOut<'a>,
+    personalisation: bool,
+    bundle_version: f64,
+    arm: u8,
+    notes: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct LogOut {
+    events: usize,
+    damaged: usize,
+    snapshot: bool,
+    notes: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct WhyOut<'a> {
+    code: &'a str,
+    field: &'a str,
+    value: &'a str,
+    weight: f32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InterestOut<'a> {
+    field: &'a str,
+    value: &'a str,
+    weight: f32,
+    events: u32,
+    last_ms: f64,
+}
+
+#[derive(Serialize)]
+struct BlockOut<'a> {
+    field: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+struct ReportOut {
+    events: usize,
+    segments: usize,
+    bytes: usize,
+    matured: f64,
+    learned: u32,
+    trust: [f64; 2],
+    bundle: f64,
+    items: usize,
+    quarantined: bool,
+    folded: f64,
+}
+
+/// The optional parts of an event, as a page gives them.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct DetailIn {
+    surface: Option<String>,
+    scene: Option<f64>,
+    slate: Option<f64>,
+    position: Option<f64>,
+    propensity: Option<f32>,
+    reason: Option<f64>,
+    value: Option<f32>,
+    dwell_ms: Option<f64>,
+    difficulty: Option<f32>,
+    risk_level: Option<f64>,
+    group_id: Option<f64>,
+    prior: Option<f32>,
+}
+
+/// A whole number of a JavaScript `number`, in the range of `T`.
+fn whole<T: TryFrom<i64>>(value: Option<f64>, part: &'static str) -> EngineResult<Option<T>> {
+    let reason = "give a whole number of 0 or more, in its range";
+    let Some(value) = value else { return Ok(None) };
+    if !value.is_finite() || value < 0.0 || value > 9e15 {
+        return Err(Error::BadEvent { part, reason });
+    }
+    T::try_from(value.round() as i64).map(Some).map_err(|_| Error::BadEvent { part, reason })
+}
+
+impl DetailIn {
+    fn check(self, schema: &crate::schema::Schema) -> EngineResult<Detail> {
+        Ok(Detail {
+            surface: self.surface.map(|s| schema.surface(&s)).transpose()?,
+            scene: whole(self.scene, "scene")?,
+            slate: whole(self.slate, "slate")?,
+            position: whole(self.position, "position")?,
+            propensity: self.propensity.filter(|p| *p >= 0.0),
+            reason: whole(self.reason, "reason")?,
+            value: self.value,
+            dwell_ms: whole(self.dwell_ms, "dwellMs")?,
+            difficulty: self.difficulty,
+            risk_level: whole(self.risk_level, "riskLevel")?,
+            group_id: whole(self.group_id, "groupId")?,
+            prior: self.prior,
+            numbers: Vec::new(),
+        })
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RankIn {
+    surface: Option<String>,
+    slots: Option<f64>,
+    now_ms: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ForgetIn {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
+    value: Option<String>,
+    #[serde(default)]
+    since_ms: Option<f64>,
+    #[serde(default)]
+    until_ms: Option<f64>,
+    #[serde(default)]
+    all: bool,
+}
+
+impl ForgetIn {
+    fn check(self) -> Option<Forget> {
+        match self {
+            Self { id: Some(id), field: None, value: None, since_ms: None, until_ms: None, all: false } => {
+                Some(Forget::Item { id })
+            }
+            Self { id: None, field: Some(field), value: Some(value), since_ms: None, until_ms: None, all: false } => {
+                Some(Forget::Interest { field, value })
+            }
+            Self { id: None, field: None, value: None, since_ms, until_ms, all: false }
+                if since_ms.is_some() || until_ms.is_some() =>
+            {
+                let bound = |ms: Option<f64>, none: i64| ms.map_or(none, |ms| ms as i64);
+                Some(Forget::Span { since_ms: bound(since_ms, i64::MIN), until_ms: bound(until_ms, i64::MAX) })
+            }
+            Self { id: None, field: None, value: None, since_ms: None, until_ms: None, all: true } => Some(Forget::All),
+            _ => None,
+        }
+    }
+}
+
+fn given(value: &JsValue) -> Given {
+    if value.is_undefined() || value.is_null() {
+        Given::Nothing
+    } else if let Some(text) = value.as_string() {
+        Given::Text(text)
+    } else if let Some(number) = value.as_f64() {
+        Given::Number(number)
+    } else if Array::is_array(value) {
+        let texts: Option<Vec<String>> = Array::from(value).iter().map(|v| v.as_string()).collect();
+        texts.map_or(Given::Other, Given::Texts)
+    } else {
+        Given::Other
+    }
+}
+
+/// One space on one phone; see `engine::Engine` for what each call does.
+#[wasm_bindgen]
+pub struct Engine(engine::Engine);
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine for a schema, with the host's 32 random bytes and the root of trust where there are.
+    #[wasm_bindgen(constructor)]
+    pub fn new(schema_json: &str, seed: Option<Vec<u8>>, root_json: Option<String>) -> Result<Self, JsValue> {
+        let seed = match seed {
+            None => None,
+            Some(bytes) => Some(bytes.try_into().map_err(|_| bad("seed", "give 32 random bytes"))?),
+        };
+        let engine = engine::Engine::new(schema_json, seed, root_json.as_ref().map(String::as_bytes));
+        engine.map(Self).map_err(refuse)
+    }
+
+    /// Reads the control journal; first of all.
+    #[wasm_bindgen(js_name = openControl)]
+    pub fn open_control(&mut self, files: &Array) -> Result<JsValue, JsValue> {
+        let files = Files::open(files)?;
+        let opened = self.0.open_control(&files.stored());
+        let sync = self.0.open_ledger(&files.stored());
+        plain(&ControlOut {
+            consent: ConsentOut::of(&opened.consent),
+            personalisation: opened.personalisation,
+            bundle_version: sync.version as f64,
+            arm: sync.arm,
+            notes: if opened.lost { vec!["CONTROL_LOST"] } else { Vec::new() },
+        })
+    }
+
+    /// Loads the live bundle, or the last good one. Gives its version; 0 is the starter ranker.
+    #[wasm_bindgen(js_name = openBundle)]
+    pub fn open_bundle(&mut self, files: &Array) -> Result<f64, JsValue> {
+        let files = Files::open(files)?;
+        self.0.open_bundle(&files.stored()).map(|v| v as f64).map_err(refuse)
+    }
+
+    /// Reads the log, where there is consent.
+    #[wasm_bindgen(js_name = openLog)]
+    pub fn open_log(&mut self, files: &Array, utc_offset_minutes: f64) -> Result<JsValue, JsValue> {
+        let files = Files::open(files)?;
+        let opened = self.0.open_log(&files.stored(), utc_offset_minutes as i16);
+        plain(&LogOut {
+            events: opened.events,
+            damaged: opened.damaged,
+            snapshot: opened.snapshot,
+            notes: opened.notes,
+        })
+    }
+
+    /// Events folded since the engine was made.
+    pub fn folded(&self) -> f64 {
+        self.0.folded() as f64
+    }
+
+    /// What to do to the files since the last call, in order: `{ op, name, bytes? }`.
+    #[wasm_bindgen(js_name = takeOps)]
+    pub fn take_ops(&mut self) -> Array {
+        let out = Array::new();
+        for op in self.0.take_ops() {
+            let (word, name, bytes) = match op {
+                StoreOp::Append { name, bytes } => ("append", name, Some(bytes)),
+                StoreOp::Write { name, bytes } => ("write", name, Some(bytes)),
+                StoreOp::Remove { name } => ("remove", name, None),
+                StoreOp::Clear => ("clear", String::new(), None),
+            };
+            let object = Object::new();
+            put(&object, "op", &word.into());
+            put(&object, "name", &name.into());
+            if let Some(bytes) = bytes {
+                put(&object, "bytes", &Uint8Array::from(bytes.as_slice()));
+            }
+            out.push(&object);
+        }
+        out
+    }
+
+    /// A file operation failed: the next `takeOps` gives everything anew.
+    #[wasm_bindgen(js_name = persistFailed)]
+    pub fn persist_failed(&mut self) {
+        self.0.apply_persist_failure();
+    }
+
+    /// Whether no later start has taken the log over.
+    #[wasm_bindgen(js_name = stillWriter)]
+    pub fn still_writer(&self, files: &Array) -> Result<bool, JsValue> {
+        let files = Files::open(files)?;
+        Ok(self.0.is_writer(&files.stored()))
+    }
+
+    /// Queues a snapshot.
+    #[wasm_bindgen(js_name = flushSnapshot)]
+    pub fn flush_snapshot(&mut self) {
+        self.0.queue_snapshot();
+    }
+
+    /// The ledger of consent.
+    #[wasm_bindgen(js_name = consentState)]
+    pub fn consent_state(&self) -> Result<JsValue, JsValue> {
+        plain(&ConsentOut::of(self.0.consent()))
+    }
+
+    /// The user agrees.
+    #[wasm_bindgen(js_name = consentGrant)]
+    pub fn consent_grant(&mut self, policy_version: &str, purposes: Vec<String>, now_ms: f64) -> Result<(), JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        self.0.grant(policy_version, &purposes, now).map_err(refuse)
+    }
+
+    /// The user refuses, or takes the agreement back.
+    #[wasm_bindgen(js_name = consentWithdraw)]
+    pub fn consent_withdraw(&mut self, erase: bool, now_ms: f64) -> Result<(), JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        self.0.withdraw(erase, now);
+        Ok(())
+    }
+
+    /// Switches personalisation.
+    #[wasm_bindgen(js_name = setPersonalisation)]
+    pub fn set_personalisation(&mut self, on: bool) {
+        self.0.set_personalisation(on);
+    }
+
+    /// Whether personalisation is on.
+    pub fn personalisation(&self) -> bool {
+        self.0.personalisation()
+    }
+
+    /// The user never wants to see this word of this field.
+    pub fn block(&mut self, field: &str, value: &str) -> Result<(), JsValue> {
+        self.0.block(field, value).map_err(refuse)
+    }
+
+    /// Takes a block back.
+    pub fn unblock(&mut self, field: &str, value: &str) {
+        self.0.unblock(field, value);
+    }
+
+    /// What is blocked.
+    pub fn blocks(&self) -> Result<JsValue, JsValue> {
+        let blocks: Vec<_> = self.0.blocks().iter().map(|b| BlockOut { field: &b.field, value: &b.value }).collect();
+        plain(&blocks)
+    }
+
+    /// Adds or replaces items; gives their handles.
+    #[wasm_bindgen(js_name = upsertItems)]
+    pub fn upsert_items(&mut self, items: &Array) -> Result<Uint32Array, JsValue> {
+        let schema = self.0.schema();
+        let mut checked = Vec::with_capacity(items.length() as usize);
+        for (index, raw) in items.iter().enumerate() {
+            let id = get(&raw, "id").as_string().unwrap_or_default();
+            checked.push(Item::open(schema, index, &id, |field| given(&get(&raw, field))).map_err(refuse)?);
+        }
+        let handles = self.0.upsert(checked).map_err(refuse)?;
+        Ok(Uint32Array::from(handles.as_slice()))
+    }
+
+    /// Takes items out.
+    #[wasm_bindgen(js_name = removeItems)]
+    pub fn remove_items(&mut self, ids: Vec<String>) {
+        self.0.remove(&ids);
+    }
+
+    /// Records one event; `false` where nothing may be recorded.
+    pub fn track(&mut self, action: String, handle: u32, now_ms: f64, detail: JsValue) -> Result<bool, JsValue> {
+        let at = engine::instant(now_ms).map_err(refuse)?;
+        let detail = if detail.is_undefined() || detail.is_null() {
+            DetailIn::default()
+        } else {
+            serde_wasm_bindgen::from_value(detail).map_err(|_| {
+                bad("detail", "an object with the parts of an event and no others, each of its own type")
+            })?
+        };
+        let detail = detail.check(self.0.schema()).map_err(refuse)?;
+        self.0.track(Track { action, handle, at, detail }).map_err(refuse)
+    }
+
+    /// Ranks candidates; typed arrays in, typed arrays out.
+    #[allow(clippy::too_many_arguments)]
+    pub fn rank(
+        &mut self,
+        handles: &[u32],
+        volatiles: &[f32],
+        priors: &[f32],
+        flags: &[u8],
+        pins: &[u32],
+        shown: &[u32],
+        options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let reason = "an object { surface?, slots, nowMs }";
+        let options: RankIn = serde_wasm_bindgen::from_value(options).map_err(|_| bad("options", reason))?;
+        let surface = options.surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
+        let slots: Option<u32> = whole(options.slots, "slots").map_err(refuse)?;
+        let now = engine::instant(options.now_ms).map_err(refuse)?;
+        let slots = slots.map_or(handles.len(), |s| s as usize);
+        let request = Request { handles, volatiles, priors, flags, pins, shown, slots, now, surface };
+        let slate = self.0.rank(&request).map_err(refuse)?;
+        let order: Vec<u32> = slate.placed.iter().map(|p| p.index as u32).collect();
+        let scores: Vec<f32> = slate.placed.iter().map(|p| p.score).collect();
+        let reasons: Vec<u32> = slate.placed.iter().map(|p| engine::reason_code(p.reason)).collect();
+        let propensities: Vec<f32> = slate.placed.iter().map(|p| p.propensity.unwrap_or(-1.0)).collect();
+        let out = Object::new();
+        put(&out, "slate", &slate.id.into());
+        put(&out, "order", &Uint32Array::from(order.as_slice()));
+        put(&out, "scores", &Float32Array::from(scores.as_slice()));
+        put(&out, "reasons", &Uint32Array::from(reasons.as_slice()));
+        put(&out, "propensities", &Float32Array::from(propensities.as_slice()));
+        put(&out, "personalised", &slate.personalised.into());
+        Ok(out.into())
+    }
+
+    /// Why an item stands where it stands.
+    pub fn explain(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        let whys = self.0.explain(handle, now).map_err(refuse)?;
+        let out: Vec<_> =
+            whys.iter().map(|w| WhyOut { code: w.code, field: &w.field, value: &w.value, weight: w.weight }).collect();
+        plain(&out)
+    }
+
+    /// What the user is held to be interested in.
+    pub fn interests(&self, now_ms: f64) -> Result<JsValue, JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        let interests = self.0.interests(now);
+        let one = |i: &engine::Interest| -> Result<JsValue, JsValue> {
+            let last_ms = i.last_ms as f64;
+            plain(&InterestOut { field: &i.field, value: &i.value, weight: i.weight, events: i.events, last_ms })
+        };
+        let out = interests.iter().map(one).collect::<Result<Array, _>>()?;
+        Ok(out.into())
+    }
+
+    /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
+    pub fn forget(&mut self, what: JsValue) -> Result<usize, JsValue> {
+        let reason = "one of { id }, { field, value }, { sinceMs, untilMs }, { all: true }";
+        let what: ForgetIn = serde_wasm_bindgen::from_value(what).map_err(|_| bad("what", reason))?;
+        let what = what.check().ok_or_else(|| bad("what", reason))?;
+        self.0.forget(&what).map_err(refuse)
+    }
+
+    /// Takes back the newest such event of the item.
+    pub fn undo(&mut self, handle: u32, action: &str) -> Result<bool, JsValue> {
+        self.0.undo(handle, action).map_err(refuse)
+    }
+
+    /// Everything that is known of the user, as JSON.
+    #[wasm_bindgen(js_name = exportData)]
+    pub fn export_data(&self) -> String {
+        self.0.export()
+    }
+
+    /// Erases everything of this account.
+    pub fn erase(&mut self) {
+        self.0.erase();
+    }
+
+    /// Figures for the self-test and the inspector.
+    pub fn report(&self) -> Result<JsValue, JsValue> {
+        let r = self.0.report();
+        plain(&ReportOut {
+            events: r.events,
+            segments: r.segments,
+            bytes: r.bytes,
+            matured: r.matured as f64,
+            learned: r.learned,
+            trust: r.trust,
+            bundle: r.bundle as f64,
+            items: r.items,
+            quarantined: r.quarantined,
+            folded: self.0.folded() as f64,
+        })
+    }
+}
