@@ -9,6 +9,7 @@ mod gate;
 mod process;
 mod setup;
 mod stamp;
+mod test;
 mod wasm;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Build,
     /// Checks the built files: wasm features, imports, exports, JavaScript identifiers, sizes.
     Gate,
+    /// Runs every test: formatting, lints, native, browser, package, host, end to end.
+    Test,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let tools = setup::for_build(&workspace)?;
             build::all(&workspace, &tools)
         }
+        Command::Test => test::all(&workspace),
         Command::Gate => {
             setup::for_build(&workspace)?;
             gate::all(&workspace)
