@@ -1,0 +1,287 @@
+// @ts-check
+'use strict'
+// What a page holds: one space. It fails open: outside `develop` nothing here throws, the page's own order comes back
+// and onError hears a code.
+
+const { ZhijiError, toFailure } = require('./failure')
+const { Feed } = require('./feed')
+const { Visit } = require('./visit')
+const { Session } = require('./session')
+const { fingerprint } = require('./fingerprint')
+const privacy = require('./privacy')
+const { rank, pageOrder, checked } = require('./ranking')
+
+const POOL = 60
+const CATALOGUE_MOST = 20000
+const GUEST = 'guest'
+// States in which the page goes on as if there were no recommender: they are no mistakes of the page.
+const STATES = ['NOT_READY', 'NO_WASM', 'NO_CONSENT']
+
+class Space {
+  /**
+   * @param {import('./session').Setup} setup
+   * @param {string | undefined} account
+   */
+  constructor(setup, account) {
+    const { platform } = setup
+    this.platform = platform
+    this.outline = setup.outline
+    /** @type {Set<(failure: import('./failure').Failure) => void>} */
+    this.errorListeners = new Set()
+    /** @type {Set<(state: any) => void>} */
+    this.consentListeners = new Set()
+    /** @type {Set<Feed>} */
+    this.feeds = new Set()
+    /** @type {Set<Visit>} */
+    this.visits = new Set()
+    /** The schema's fields of what the page has shown the package, by id. @type {Map<string, any>} */
+    this.catalogue = new Map()
+    this.setup = Object.assign({}, setup, { report: (/** @type {any} */ failure) => this.report(failure) })
+    this.account = this.folderOf(account)
+    this.session = new Session(this.setup, this.account)
+    this.switching = Promise.resolve()
+    platform.onHide(() => {
+      for (const visit of this.visits) visit.setHidden(true)
+      this.session.hide()
+    })
+    platform.onShow(() => {
+      for (const visit of this.visits) visit.setHidden(false)
+    })
+  }
+
+  /** @param {string | undefined} account */
+  folderOf(account) {
+    return account ? fingerprint(`${this.outline.space}:${account}`) : GUEST
+  }
+
+  /** @param {import('./failure').Failure} failure */
+  report(failure) {
+    for (const listener of this.errorListeners) {
+      try {
+        listener(failure)
+      } catch (_) {
+        // A page's monitoring must not break the page.
+      }
+    }
+  }
+
+  /**
+   * Runs a call of the page. A state is answered silently; a mistake is thrown in `develop` and told in release.
+   * @template T
+   * @param {(code: string) => T} otherwise
+   * @param {() => T} work
+   * @returns {T}
+   */
+  open(otherwise, work) {
+    try {
+      return work()
+    } catch (error) {
+      const failure = toFailure(error)
+      if (STATES.indexOf(failure.code) < 0) {
+        // A trap was already told by the session.
+        if (failure.code !== 'INTERNAL') this.report(failure)
+        if (this.platform.develop) throw error instanceof ZhijiError ? error : new ZhijiError(failure.code, failure.message)
+      }
+      return otherwise(failure.code)
+    }
+  }
+
+  /** @param {any[]} items */
+  register(items) {
+    for (const item of items) {
+      this.catalogue.delete(item.id)
+      this.catalogue.set(item.id, this.session.interner.record(item))
+    }
+    if (this.catalogue.size > CATALOGUE_MOST) {
+      let excess = this.catalogue.size - CATALOGUE_MOST
+      for (const id of this.catalogue.keys()) {
+        if (excess-- <= 0) break
+        this.catalogue.delete(id)
+      }
+    }
+  }
+
+  /**
+   * @param {any[]} candidates
+   * @param {any[]} shown
+   * @param {{surface?: string, slots: number, offset: number}} options
+   * @returns {import('./ranking').Slate}
+   */
+  slate(candidates, shown, options) {
+    return this.open((code) => pageOrder(this.outline, candidates, options, code), () => {
+      if (this.session.degraded) throw new ZhijiError(this.session.degraded)
+      if (!this.session.call((engine) => this.session.consentStands(engine))) throw new ZhijiError('NO_CONSENT')
+      const moment = { nowMs: this.platform.now(), scene: this.platform.scene() }
+      return rank(this.session, candidates, shown, Object.assign(moment, options), (error) => this.refused(error))
+    })
+  }
+
+  /** @param {any} error */
+  refused(error) {
+    if (this.platform.develop) throw error
+    this.report(toFailure(error))
+  }
+
+  /** @param {string} surface @param {{pool?: number}} [options] */
+  feed(surface, options) {
+    const feed = new Feed({
+      rankFor: (own, candidates, slots) => this.slate(candidates, own.shown, { surface: own.surface, slots, offset: own.shown.length }),
+      register: (items) => this.register(items),
+      closed: (own) => { this.feeds.delete(own) },
+    }, surface, (options && options.pool) || POOL)
+    this.feeds.add(feed)
+    return {
+      get degraded() { return feed.degraded },
+      wants: () => feed.wants(),
+      push: (/** @type {any[]} */ items) => this.open(() => {}, () => feed.push(items)),
+      next: (/** @type {number} */ count) => this.open(() => /** @type {any[]} */ ([]), () => feed.next(count)),
+      close: () => feed.close(),
+    }
+  }
+
+  /** @param {any[]} candidates @param {{surface?: string, slots?: number}} [options] */
+  rank(candidates, options) {
+    const given = options || {}
+    return this.open((code) => {
+      const items = Array.isArray(candidates) ? candidates.slice(0, given.slots) : []
+      return { slate: 0, items, personalised: false, degraded: code }
+    }, () => {
+      const unique = checked(candidates)
+      this.register(unique)
+      return this.slate(unique, [], { surface: given.surface, slots: given.slots === undefined ? unique.length : given.slots, offset: 0 })
+    })
+  }
+
+  /** @param {any[]} items */
+  upsert(items) {
+    this.open(() => {}, () => {
+      const fresh = checked(items)
+      this.register(fresh)
+      for (const item of fresh) for (const feed of this.feeds) feed.patch(item.id, item)
+      if (this.session.engine) this.session.call((engine) => this.session.interner.handles(engine, fresh, (error) => this.refused(error)))
+    })
+  }
+
+  /** @param {string} id @param {any} fields */
+  patch(id, fields) {
+    this.open(() => {}, () => {
+      const known = this.catalogue.get(id)
+      if (!known) throw new ZhijiError('UNKNOWN_ITEM')
+      for (const feed of this.feeds) feed.patch(id, fields)
+      this.upsert([Object.assign({}, known, fields, { id })])
+    })
+  }
+
+  /** @param {string | string[]} ids */
+  remove(ids) {
+    this.open(() => {}, () => {
+      const list = ([]).concat(/** @type {any} */ (ids))
+      for (const id of list) this.catalogue.delete(id)
+      for (const feed of this.feeds) feed.drop(list)
+      if (this.session.engine) this.session.call((engine) => engine.removeItems(list))
+      this.session.interner.remove(list)
+    })
+  }
+
+  /**
+   * @param {string} action
+   * @param {string} id
+   * @param {any} [detail]
+   * @returns {boolean}
+   */
+  track(action, id, detail) {
+    return this.open(() => false, () => {
+      if (typeof id !== 'string') throw new ZhijiError('BAD_ARGUMENT', 'track() takes an action and an id that is a text.')
+      if (!this.outline.hasAction(action)) throw new ZhijiError('UNKNOWN_ACTION', 'The schema has no such action.')
+      const item = this.catalogue.get(id) || { id }
+      const given = Object.assign({ scene: this.platform.scene() }, detail)
+      // The engine counts only what a draw has decided as a probability.
+      if (!(given.propensity > 0)) delete given.propensity
+      return this.session.track(action, item, this.platform.now(), given)
+    })
+  }
+
+  /** @param {string} id @param {any} [detail] */
+  visit(id, detail) {
+    const visit = new Visit(this.platform.now, (dwellMs) => {
+      this.visits.delete(visit)
+      if (this.outline.hasAction('dwell')) this.track('dwell', id, Object.assign({}, detail, { dwellMs }))
+    })
+    this.visits.add(visit)
+    return { pause: () => visit.pause(), resume: () => visit.resume(), end: () => visit.end() }
+  }
+
+  /** @param {string} id @param {number} [reason] */
+  feedback(id, reason) {
+    const action = this.outline.dislike
+    const recorded = this.track(action, id, reason === undefined ? {} : { reason })
+    for (const feed of this.feeds) feed.drop([id])
+    return {
+      recorded,
+      undo: () => this.open(() => false, () => this.session.call((engine) => {
+        const done = engine.undo(this.session.interner.handleOf(id), action)
+        this.session.flush()
+        return done
+      })),
+    }
+  }
+
+  /**
+   * Another person on the same phone: another log, another consent.
+   * @param {string | null | undefined} account
+   * @returns {Promise<void>}
+   */
+  user(account) {
+    this.switching = this.switching.then(async () => {
+      const folder = this.folderOf(account || undefined)
+      if (folder === this.account) return
+      this.account = folder
+      await this.session.ready
+      await this.session.close()
+      this.session = new Session(this.setup, folder)
+      await this.session.ready
+      privacy.tellConsent(this)
+    })
+    return this.switching
+  }
+
+  diagnostics() {
+    const session = this.session
+    const engine = session.engine
+    return {
+      build: session.build,
+      degraded: session.degraded,
+      startMs: session.startMs,
+      storage: this.platform.files ? (session.store.halted ? 'halted' : 'files') : 'memory',
+      engineVersion: session.api ? session.api.engineVersion() : '',
+      golden: session.api ? Array.from(session.api.golden()) : [],
+      report: engine ? this.open(() => null, () => session.call((live) => live.report())) : null,
+      sync: engine ? this.open(() => null, () => session.call((live) => live.syncState(this.platform.now()))) : null,
+    }
+  }
+}
+
+/**
+ * The handle: plain functions, so that a page may take them apart.
+ * @param {Space} space
+ */
+function handleOf(space) {
+  return Object.assign({
+    ready: () => space.session.ready.then(() => ({ build: space.session.build, degraded: space.session.degraded })),
+    feed: space.feed.bind(space),
+    rank: space.rank.bind(space),
+    items: { upsert: space.upsert.bind(space), patch: space.patch.bind(space), remove: space.remove.bind(space) },
+    track: space.track.bind(space),
+    visit: space.visit.bind(space),
+    feedback: space.feedback.bind(space),
+    user: space.user.bind(space),
+    flush: () => space.session.flush(),
+    diagnostics: space.diagnostics.bind(space),
+    onError(/** @type {(failure: import('./failure').Failure) => void} */ listener) {
+      space.errorListeners.add(listener)
+      return () => { space.errorListeners.delete(listener) }
+    },
+  }, privacy.callsOf(space))
+}
+
+module.exports = { Space, handleOf }
