@@ -14,7 +14,8 @@ export class Problems {
 
   /** @param {string} file @param {string} message @param {number} [line] counted from 1 */
   add(file, message, line) {
-    this.list.push(line ? `${file}:${line}: ${message}` : `${file}: ${message}`)
+    const text = line ? `${file}:${line}: ${message}` : `${file}: ${message}`
+    if (!this.list.includes(text)) this.list.push(text)
   }
 }
 

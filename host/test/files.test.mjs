@@ -117,8 +117,11 @@ test('a write fails, tears or kills as ordered', async () => {
   assert.match((await write('d', 'four'))[0], /write interrupted/)
   assert.deepEqual(await write('e', 'five'), [null])
   await host(page, 'faults.set', { mode: 'kill', bytes: 3 })
-  await write('f', 'sixth')
-  await write('g', 'after death')
+  for (const name of ['f', 'g']) assert.deepEqual(await write(name, 'sixth'), ['writeFileSync:fail the process was killed'])
+  assert.equal(await withWx(page, (wx) => Promise.race([
+    wx.getFileSystemManager().writeFile({ filePath: 'wxfile://usr/h', data: 'x', encoding: 'utf8' }).then(() => 'told', () => 'told'),
+    new Promise((done) => setTimeout(() => done('silence'), 100)),
+  ])), 'silence')
   await reopen(page)
   assert.deepEqual(await host(page, 'files.list'), { a: 3, c: 5, d: 2, e: 4, f: 3 })
 })

@@ -9,6 +9,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The answer of a killed process: asynchronous callers wait for ever. */
+export const NEVER = new Promise(() => {})
+
 const text = (error) => (error && (error.errMsg || error.message)) || String(error)
 
 /** What `fail` and a rejected promise receive. */
@@ -53,7 +56,10 @@ export function withCallbacks(name, given, settled) {
 export function synchronous(name, compute) {
   return (...args) => {
     try {
-      return compute(...args)
+      const answer = compute(...args)
+      // A synchronous caller cannot be left waiting, and must not be told that its write succeeded.
+      if (answer === NEVER) throw new ApiError('the process was killed')
+      return answer
     } catch (error) {
       const failed = failure(name, error)
       throw Object.assign(new Error(failed.errMsg), failed)

@@ -11,7 +11,7 @@
 //          'kill'  the first `bytes` bytes are written (default: none), and from here on this process is dead: no operation
 //                  does anything or calls back until the page is loaded again
 import { view } from '../context.js'
-import { ApiError } from './api.js'
+import { ApiError, NEVER } from './api.js'
 
 const MESSAGES = { fail: 'the maximum size of the file storage limit is exceeded', tear: 'system error, write interrupted' }
 
@@ -51,9 +51,6 @@ export function disturb(op, path, data, write, tear = () => {}) {
   }
   throw new ApiError(rule.errMsg || MESSAGES[rule.mode || 'fail'], 1300202)
 }
-
-/** What a killed process answers: asynchronous callers wait for ever. */
-export const NEVER = new Promise(() => {})
 
 function matches(rule, op, path) {
   if ((rule.op && rule.op !== op) || (rule.path && !path.includes(rule.path))) return false

@@ -1,8 +1,8 @@
 // FileSystemManager, with the conditions and messages that WeChat documents.
 import { ownBytes, toBase64, view } from '../context.js'
-import { ApiError, asynchronous, synchronous } from './api.js'
+import { ApiError, asynchronous, NEVER, synchronous } from './api.js'
 import { below, bytesOf, drop, kindOf, locate, missing, namesIn, putBytes, putFolder, statOf } from './disk.js'
-import { disturb, faults, NEVER } from './faults.js'
+import { disturb, faults } from './faults.js'
 
 const encoder = new view.TextEncoder()
 const decoder = new view.TextDecoder()
@@ -143,6 +143,7 @@ for (const [name, [order, answer]] of Object.entries(SYNCHRONOUS)) {
   manager[`${name}Sync`] = synchronous(`${name}Sync`, (...args) => {
     const given = Object.fromEntries(order.map((key, at) => [key, args[at]]).filter(([, value]) => value !== undefined))
     const result = operations[name](given)
+    if (result === NEVER) return NEVER
     return answer ? result[answer] : undefined
   })
 }

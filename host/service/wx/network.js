@@ -1,7 +1,9 @@
 // wx.request and image addresses. An https origin is answered by the host's own server, from the folder mapped to it; any
 // other origin fails, as a domain missing from the mini-program's list does.
 import { guarded, network, normalize, options, ownBytes, records, toBase64, view } from '../context.js'
+import { NEVER } from './api.js'
 import { bytesOf, kindOf, locate } from './disk.js'
+import { faults } from './faults.js'
 
 const fetchFromServer = view.fetch.bind(view)
 
@@ -35,6 +37,7 @@ function describe({ url, method = 'GET', header = {}, data }) {
 
 async function perform(request, { responseType, dataType = 'json' }, signal) {
   if (!/^https:\/\//.test(request.url)) throw new Error(`invalid url "${request.url}"`)
+  if (faults.dead) await NEVER
   if (network.delayMs) await wait(network.delayMs)
   if (!network.online) throw Object.assign(new Error('errcode:-106 cronet_error_code:-106 error_msg:net::ERR_INTERNET_DISCONNECTED'), { errno: 600001 })
   const local = localAddress(request.url)
