@@ -26,6 +26,7 @@ pub mod schema;
 pub mod score;
 pub mod seal;
 pub mod state;
+pub mod sync;
 pub mod time;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

@@ -1,0 +1,200 @@
+//! The manifest: what is on offer for one space.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::root::Root;
+use super::signature::{Context, Envelope};
+use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
+use crate::bundle::MOST_BYTES;
+
+/// The payload of a manifest file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestPayload {
+    /// The space it is for.
+    pub space: String,
+    /// Never goes back.
+    pub version: u64,
+    /// When it was made, in milliseconds since the epoch.
+    pub created_ms: u64,
+    /// When it stops being installed, in milliseconds since the epoch.
+    pub expires_ms: u64,
+    /// The oldest engine that may read on, as `major.minor.patch`.
+    pub min_engine: String,
+    /// One to eight bundles, whose shares are multiples of 125 and add up to 1000.
+    pub bundles: Vec<RawEntry>,
+}
+
+/// One bundle of a manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawEntry {
+    /// `bundles/<sha256>.safetensors`, relative to the manifest.
+    pub path: String,
+    /// Its bytes.
+    pub length: u64,
+    /// Its SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Its share of all devices, per mille.
+    pub share: u16,
+    /// The oldest engine that can load it.
+    pub min_engine: String,
+}
+
+/// A bundle on offer, by a manifest that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleEntry {
+    /// Where it is, relative to the manifest.
+    pub path: String,
+    /// Its bytes.
+    pub length: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// Its share of all devices, per mille.
+    pub share: u16,
+    /// The oldest engine that can load it.
+    pub min_engine: EngineVersion,
+}
+
+/// A manifest that its role has signed, for this space, of no older version, and not expired when it was verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedManifest {
+    version: u64,
+    expires_ms: u64,
+    first: BundleEntry,
+    others: Vec<BundleEntry>,
+}
+
+impl VerifiedManifest {
+    /// Its version.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// When it stops being installed, in milliseconds since the epoch.
+    pub const fn expires_ms(&self) -> u64 {
+        self.expires_ms
+    }
+
+    /// All bundles, in order.
+    pub fn bundles(&self) -> impl Iterator<Item = &BundleEntry> {
+        core::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// Reads an untrusted manifest and its payload, for looking at only.
+///
+/// # Errors
+/// [`SyncError::Oversized`], [`SyncError::Malformed`].
+pub fn open_manifest(bytes: &[u8]) -> Result<(Envelope, ManifestPayload), SyncError> {
+    let envelope = Envelope::open(bytes)?;
+    let payload = payload_of(&envelope)?;
+    Ok((envelope, payload))
+}
+
+fn payload_of(envelope: &Envelope) -> Result<ManifestPayload, SyncError> {
+    serde_json::from_str(&envelope.payload).map_err(|error| SyncError::malformed("payload", error))
+}
+
+/// Verifies a manifest. Nothing of the payload is read before its signatures hold.
+///
+/// `floor` is the larger of the stored and the embedded version floor; a manifest of exactly that version is taken.
+///
+/// # Errors
+/// In this order: [`SyncError::Oversized`], [`SyncError::Malformed`], [`SyncError::Signature`], [`SyncError::WrongSpace`],
+/// [`SyncError::EngineTooOld`], [`SyncError::Rollback`], [`SyncError::Expired`], [`SyncError::BundleOversized`].
+pub fn verify_manifest(
+    bytes: &[u8],
+    root: &Root,
+    space: &str,
+    floor: u64,
+    now_ms: u64,
+    engine: EngineVersion,
+) -> Result<VerifiedManifest, SyncError> {
+    let envelope = Envelope::open(bytes)?;
+    envelope.verify(Context::Manifest, root.manifest_role())?;
+    let payload = payload_of(&envelope)?;
+    if payload.space != space {
+        return Err(SyncError::WrongSpace);
+    }
+    let needed = engine_version("minEngine", &payload.min_engine)?;
+    if needed > engine {
+        return Err(SyncError::EngineTooOld { needed });
+    }
+    if payload.version < floor {
+        return Err(SyncError::Rollback { offered: payload.version, floor });
+    }
+    if payload.version == 0 || payload.version > MOST_INTEGER || payload.expires_ms > MOST_INTEGER {
+        return Err(SyncError::malformed("version", "versions and times are between 1 and 2^53 - 1"));
+    }
+    if now_ms >= payload.expires_ms {
+        return Err(SyncError::Expired { expires_ms: payload.expires_ms });
+    }
+    let mut entries = Vec::new();
+    for raw in &payload.bundles {
+        entries.push(entry(raw)?);
+    }
+    let shares: u32 = entries.iter().map(|entry| u32::from(entry.share)).sum();
+    if entries.len() > usize::from(ARMS) || shares != 1000 {
+        return Err(SyncError::malformed("bundles", "there are at most 8, whose shares add up to 1000"));
+    }
+    let mut entries = entries.into_iter();
+    let first = entries.next().ok_or(SyncError::malformed("bundles", "there is none"))?;
+    Ok(VerifiedManifest { version: payload.version, expires_ms: payload.expires_ms, first, others: entries.collect() })
+}
+
+fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
+    let bad = |reason| SyncError::malformed("bundles", reason);
+    let sha256 = sha256_of(&raw.sha256).ok_or(bad("sha256 has 64 lower-case hexadecimal digits"))?;
+    if raw.path != format!("bundles/{}.safetensors", raw.sha256) {
+        return Err(bad("a path is bundles/<sha256>.safetensors"));
+    }
+    if raw.length == 0 || raw.length > u64::try_from(MOST_BYTES).unwrap_or(u64::MAX) {
+        return Err(SyncError::BundleOversized { bytes: raw.length, most: MOST_BYTES });
+    }
+    if raw.share > 1000 || !raw.share.is_multiple_of(125) {
+        return Err(bad("a share is a multiple of 125: there are eight arms"));
+    }
+    Ok(BundleEntry {
+        path: raw.path.clone(),
+        length: raw.length,
+        sha256,
+        share: raw.share,
+        min_engine: engine_version("bundles", &raw.min_engine)?,
+    })
+}
+
+fn engine_version(part: &'static str, text: &str) -> Result<EngineVersion, SyncError> {
+    EngineVersion::parse(text).ok_or(SyncError::malformed(part, "an engine version is major.minor.patch"))
+}
+
+fn sha256_of(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+/// The bundle for a device of this arm.
+///
+/// The eight arms hold 125 per mille each, in the order of the list: with shares 875 and 125, arms 0 to 6 take the first bundle
+/// and arm 7 the second. The arm is drawn once and kept, so whatever is rolled out over the years, fetching tells one of eight.
+pub fn select_bundle(manifest: &VerifiedManifest, arm: u8) -> &BundleEntry {
+    let point = u32::from(arm % ARMS) * 125;
+    let mut end = 0;
+    manifest
+        .bundles()
+        .find(|entry| {
+            end += u32::from(entry.share);
+            point < end
+        })
+        .unwrap_or(&manifest.first)
+}

@@ -1,0 +1,143 @@
+//! The root: which keys may sign what. Root 1 travels inside the reviewed code package; each later one must be signed by the
+//! threshold of its predecessor and by its own.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+
+use super::signature::{Context, Envelope, key_id};
+use super::{MOST_INTEGER, MOST_SIGNATURES, SyncError};
+
+/// The payload of a root file, unverified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootPayload {
+    /// Counts up from 1.
+    pub version: u64,
+    /// Public keys in base64, by their [`key_id`].
+    pub keys: BTreeMap<String, String>,
+    /// Whose signatures count for what.
+    pub roles: RawRoles,
+}
+
+/// The two roles, unverified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawRoles {
+    /// Who may replace the root.
+    pub root: RawRole,
+    /// Who may publish manifests.
+    pub manifest: RawRole,
+}
+
+/// One role, unverified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawRole {
+    /// Ids of its keys.
+    pub keys: Vec<String>,
+    /// How many of them must sign.
+    pub threshold: usize,
+}
+
+/// A role whose keys are distinct, sound and at least as many as its threshold.
+#[derive(Clone, Debug)]
+pub(super) struct Role {
+    pub keys: Vec<(String, VerifyingKey)>,
+    pub threshold: usize,
+}
+
+/// A root that is trusted: it came with the code package, or follows one that did.
+#[derive(Clone, Debug)]
+pub struct Root {
+    version: u64,
+    root: Role,
+    manifest: Role,
+}
+
+impl Root {
+    /// Takes the root that is inside the reviewed code package. It must be signed by its own threshold, so that a damaged or
+    /// half-made file is noticed.
+    ///
+    /// # Errors
+    /// [`SyncError::Oversized`], [`SyncError::Malformed`], [`SyncError::Signature`].
+    pub fn embedded(bytes: &[u8]) -> Result<Self, SyncError> {
+        let (envelope, root) = Self::open(bytes)?;
+        envelope.verify(Context::Root, &root.root)?;
+        Ok(root)
+    }
+
+    /// Follows the chain by one: `bytes` must be the very next version, signed by the threshold of this root and of its own.
+    ///
+    /// # Errors
+    /// As [`Root::embedded`], and [`SyncError::Rollback`] where it is not the next version. `self` stays as it is.
+    pub fn next(&self, bytes: &[u8]) -> Result<Self, SyncError> {
+        let (envelope, root) = Self::open(bytes)?;
+        envelope.verify(Context::Root, &self.root)?;
+        envelope.verify(Context::Root, &root.root)?;
+        let due = self.version.saturating_add(1);
+        if root.version != due {
+            return Err(SyncError::Rollback { offered: root.version, floor: due });
+        }
+        Ok(root)
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) const fn manifest_role(&self) -> &Role {
+        &self.manifest
+    }
+
+    fn open(bytes: &[u8]) -> Result<(Envelope, Self), SyncError> {
+        let envelope = Envelope::open(bytes)?;
+        let payload: RootPayload =
+            serde_json::from_str(&envelope.payload).map_err(|error| SyncError::malformed("payload", error))?;
+        if payload.version == 0 || payload.version > MOST_INTEGER {
+            return Err(SyncError::malformed("version", "it counts up from 1"));
+        }
+        let mut keys = BTreeMap::new();
+        for (id, text) in &payload.keys {
+            keys.insert(id.clone(), public_key(id, text)?);
+        }
+        let root = Self {
+            version: payload.version,
+            root: role(&payload.roles.root, &keys)?,
+            manifest: role(&payload.roles.manifest, &keys)?,
+        };
+        Ok((envelope, root))
+    }
+}
+
+fn public_key(id: &str, text: &str) -> Result<VerifyingKey, SyncError> {
+    let bad = |reason| SyncError::malformed("keys", reason);
+    let bytes = STANDARD.decode(text).map_err(|_| bad("a key is not base64"))?;
+    let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| bad("a key has not 32 bytes"))?;
+    if key_id(&bytes) != id {
+        return Err(bad("an id is not the hash of its key"));
+    }
+    let key = VerifyingKey::from_bytes(&bytes).map_err(|_| bad("a key is no point of the curve"))?;
+    if key.is_weak() { Err(bad("a key is of small order: anyone can sign for it")) } else { Ok(key) }
+}
+
+fn role(raw: &RawRole, keys: &BTreeMap<String, VerifyingKey>) -> Result<Role, SyncError> {
+    let bad = |reason| SyncError::malformed("roles", reason);
+    let mut found: Vec<(String, VerifyingKey)> = Vec::new();
+    for id in &raw.keys {
+        if found.iter().any(|(known, _)| known == id) {
+            return Err(bad("a role names a key twice"));
+        }
+        found.push((id.clone(), *keys.get(id).ok_or(bad("a role names a key that is not listed"))?));
+    }
+    if raw.threshold == 0 || raw.threshold > found.len() || found.len() > MOST_SIGNATURES {
+        return Err(bad("a threshold is between 1 and the number of keys, of which there are at most 16"));
+    }
+    Ok(Role { keys: found, threshold: raw.threshold })
+}
