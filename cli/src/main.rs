@@ -1,6 +1,7 @@
 //! The command `zhiji`: models are trained, measured, signed and published with it.
 
 mod commands;
+mod lab;
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +15,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Turn a public data set or CSV files into a lab directory.
+    Import(commands::import::Args),
+    /// Train a ranker on a lab directory.
+    Train(commands::train::Args),
+    /// Measure a bundle: AUC, GAUC, log-loss.
+    Evaluate(commands::evaluate::Args),
     /// Make and list signing keys.
     Keys(commands::keys::Args),
     /// Write the root file, which says whose signatures count, or rotate it.
@@ -32,6 +39,9 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Import(args) => commands::import::run(args),
+        Command::Train(args) => commands::train::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Root(args) => commands::root::run(args),
         Command::Sign(args) => commands::sign::run(args),

@@ -1,9 +1,12 @@
 //! Signing, publishing, serving and looking into files.
 
+pub mod evaluate;
+pub mod import;
 pub mod inspect;
 pub mod keys;
 pub mod publish;
 pub mod root;
 pub mod serve;
 pub mod sign;
+pub mod train;
 pub mod verify;

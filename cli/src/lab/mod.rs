@@ -1,0 +1,15 @@
+//! The lab: where models are made and measured.
+//!
+//! It feeds the engine's own fold with the events of many users, one log each, and trains and scores on what the fold gives. It computes
+//! no feature itself.
+
+pub mod dataset;
+pub mod examples;
+pub mod import;
+pub mod logistic;
+pub mod metrics;
+pub mod model;
+pub mod names;
+pub mod replay;
+pub mod rows;
+pub mod schema_file;
