@@ -209,7 +209,7 @@ mod tests {
         let ln3 = 1.098_612_3;
         let found = measure(&scored(&[(1, 0, true, ln3), (1, 0, false, 0.0)])).expect("finite");
         // −(ln ¾ + ln ½) / 2
-        let expected = (0.287_682_072_451_780_9 + 0.693_147_180_559_945_3) / 2.0;
+        let expected = (0.287_682_072_451_780_9 + std::f64::consts::LN_2) / 2.0;
         assert!((found.log_loss - expected).abs() < 1e-7, "{}", found.log_loss);
         assert!((found.calibration.expect("a positive") - 1.25).abs() < 1e-6);
     }
