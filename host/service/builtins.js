@@ -1,5 +1,5 @@
 // The built-in components, as thin as pages of this project need them. Their look is in view/builtins.css.
-import { normalize, phone, program } from './context.js'
+import { program, records } from './context.js'
 import { routes } from './router.js'
 import { resolveImage } from './wx/network.js'
 import { originalOf } from './events.js'
@@ -104,6 +104,7 @@ const definitions = {
       attached() {
         onTap(this, () => {
           const { openType, url, delta } = this.data
+          records.calls.push({ name: `navigator ${openType}`, args: [{ url, delta }], atMs: Date.now() })
           if (openType === 'navigateBack') routes.navigateBack(delta)
           else routes[{ navigate: 'navigateTo', redirect: 'redirectTo' }[openType] || openType](url)
         })

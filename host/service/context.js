@@ -33,12 +33,16 @@ export const records = { errors: [], warnings: [], requests: [], calls: [], imag
 /** The compiled mini-program, once app-data.js has run. */
 export const program = { data: undefined, templates: undefined, builtins: undefined }
 
+/** Called with the text of every error, for the App's onError. */
+export const errorListeners = []
+
 /** Shows an error of page or framework to the person and the test. */
 export function report(kind, error) {
   const message = String((error && (error.message || error.errMsg)) || error)
   records.errors.push({ kind, message, stack: error && error.stack })
   console.error(`[${kind}] ${(error && error.stack) || message}`)
   phone.showError(`${kind}: ${message}`)
+  for (const listener of errorListeners) listener(message)
 }
 
 /** Keeps what the framework finds odd but the phone only logs. */

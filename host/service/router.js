@@ -1,5 +1,5 @@
 // The App and its pages: the stack, the tabs, and every lifecycle call.
-import { guarded, normalize, options, phone, program } from './context.js'
+import { errorListeners, guarded, normalize, options, phone, program } from './context.js'
 import { isRegistered, load } from './modules.js'
 import { createPageRoot } from './framework.js'
 import { EventChannel } from './channel.js'
@@ -18,6 +18,14 @@ const listeners = { appShow: new Set(), appHide: new Set() }
 export function App(definition) {
   if (app) throw new Error('App() is called twice')
   app = definition
+  let telling = false
+  errorListeners.push((message) => {
+    // An error inside onError itself is reported, but not told to it again.
+    if (telling) return
+    telling = true
+    call(app, 'onError', message)
+    telling = false
+  })
 }
 
 export function getApp() {

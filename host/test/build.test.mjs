@@ -15,6 +15,7 @@ async function problems(changes) {
     fs.cpSync(fixture, copy, { recursive: true })
     for (const [file, change] of Object.entries(changes)) {
       const full = path.join(copy, file)
+      fs.mkdirSync(path.dirname(full), { recursive: true })
       if (change === undefined) fs.rmSync(full)
       else fs.writeFileSync(full, typeof change === 'function' ? change(fs.readFileSync(full, 'utf8')) : change)
     }
@@ -66,6 +67,14 @@ test('a component is found beside the file, from the root, in miniprogram_npm, o
   const asJson = (spec) => JSON.stringify({ usingComponents: { thing: spec } })
   for (const spec of ['../../components/slotted/slotted', '/components/slotted/slotted']) {
     assert.deepEqual(await problems({ 'pages/mine/mine.json': asJson(spec) }), [])
+  }
+  const packed = {
+    'miniprogram_npm/thing/part/index.json': '{ "component": true }',
+    'miniprogram_npm/thing/part/index.js': 'Component({})',
+    'miniprogram_npm/thing/part/index.wxml': '<view />',
+  }
+  for (const spec of ['thing/part/index', 'thing/part']) {
+    assert.deepEqual(await problems({ ...packed, 'pages/mine/mine.json': asJson(spec) }), [])
   }
   assert.deepEqual(await problems({ 'pages/mine/mine.json': asJson('zhiji/zhiji-feed/index') }),
     ['pages/mine/mine.json: component not found: zhiji/zhiji-feed/index'])

@@ -104,6 +104,9 @@ test('a compressed package file is read inflated', async () => {
     return Array.from(new Uint8Array(data).subarray(0, 4))
   })
   assert.deepEqual(bytes, [0, 97, 115, 109])
+  assert.deepEqual(await withWx(page, (wx) => [
+    wx.canIUse('FileSystemManager.readCompressedFile'), wx.canIUse('FileSystemManager.open'), wx.canIUse('login'),
+  ]), [true, false, false])
 })
 
 test('a write fails, tears or kills as ordered', async () => {

@@ -80,6 +80,43 @@ test('reaching the bottom loads more, and exposure tells each card once, with it
   assert.deepEqual(await host(page, 'errors'), [])
 })
 
+test('an intersection observer tells crossings of its thresholds, within its margins, and nothing else', async () => {
+  const page = await scene.open()
+  const ratios = (action) => page.evaluate(action)
+  await ratios(() => {
+    window.told = []
+    window.observer = window.__mpHost.page().createIntersectionObserver({ thresholds: [0, 0.5, 1] })
+    window.observer.relativeToViewport({ top: -20 }).observe('.banner', ({ intersectionRatio }) => window.told.push(intersectionRatio))
+  })
+  const rect = await page.evaluate(() => new Promise((done) => {
+    window.__mpHost.wx().createSelectorQuery().select('.banner').boundingClientRect(done).exec()
+  }))
+  assert.equal(rect.top, 12, 'positions count from the top of the page area')
+  // The upper margin takes 20 px off the page area, so this much of the banner is left after scrolling by `top`.
+  const share = (top) => (rect.top + rect.height - top - 20) / rect.height
+  const seen = []
+  for (const top of [0, 5, 20, 30, 45, 50, 200, 0]) {
+    await host(page, 'scrollTo', top)
+    await page.waitForTimeout(100)
+    seen.push(await page.evaluate(() => window.told.splice(0).map((ratio) => Math.round(ratio * 100))))
+  }
+  const crossed = (before, after) => [0, 0.5, 1].some((limit) => (limit ? (before >= limit) !== (after >= limit) : (before > 0) !== (after > 0)))
+  const clamp = (ratio) => Math.min(1, Math.max(0, ratio))
+  let before = 0
+  const expected = [0, 5, 20, 30, 45, 50, 200, 0].map((top) => {
+    const now = clamp(share(top))
+    const told = crossed(before, now) ? [Math.round(now * 100)] : []
+    before = now
+    return told
+  })
+  assert.deepEqual(seen, expected)
+  assert.equal(expected.filter((told) => told.length).length >= 4, true)
+  await ratios(() => window.observer.disconnect())
+  await host(page, 'scrollTo', 200)
+  await page.waitForTimeout(100)
+  assert.deepEqual(await ratios(() => window.told), [])
+})
+
 test('tabs keep their pages; a tab page is no target of navigateTo', async () => {
   const page = await withTrail()
   await page.locator('.tab', { hasText: '我的' }).tap()
@@ -120,11 +157,12 @@ test('a subpackage page runs; the frame shows the same app and passes its contro
 })
 
 test('an error in page code is shown and recorded with its place', async () => {
-  const page = await scene.open('&start=pages/mine/mine')
+  const page = await withTrail('&start=pages/mine/mine')
   assert.equal(await page.locator('#errors').isVisible(), false)
   await page.locator('#boom').tap()
   await page.locator('#errors').waitFor()
   const [error] = await host(page, 'errors')
   assert.match(error.message, /boom/)
   assert.match(error.stack, /pages\/mine\/mine\.js:\d+/)
+  assert.equal((await trail(page)).at(-1), 'error boom')
 })

@@ -9,7 +9,8 @@ import { storage } from './storage.js'
 const provided = { ...storage, ...deviceInfo, ...userInterface, ...navigation, request }
 
 provided.canIUse = (schema) => {
-  const [name] = String(schema).split('.')
+  const [name, member] = String(schema).split('.')
+  if (name === 'FileSystemManager') return member in manager
   return name in provided && !options.without.includes(name)
 }
 
@@ -33,7 +34,7 @@ function recorded(name, call) {
 }
 
 const manager = provided.getFileSystemManager()
-const recordedManager = Object.freeze(Object.fromEntries(
+const recordedManager = closed('FileSystemManager', Object.fromEntries(
   Object.entries(manager).map(([name, call]) => [name, recorded(`FileSystemManager.${name}`, call)]),
 ))
 provided.getFileSystemManager = () => recordedManager
@@ -42,16 +43,20 @@ for (const [name, value] of Object.entries(provided)) {
   if (typeof value === 'function' && !UNRECORDED.has(name)) provided[name] = recorded(name, value)
 }
 
-export const wx = new Proxy(provided, {
-  get(target, name) {
-    if (typeof name === 'symbol') return undefined
-    // ?without=… plays an old base library, where a function is not there at all.
-    if (options.without.includes(name)) return undefined
-    if (name in target) return target[name]
-    throw new Error(`wx.${name} is not provided by this host`)
-  },
-  has: (target, name) => name in target && !options.without.includes(name),
-  set: () => false,
-  defineProperty: () => false,
-  deleteProperty: () => false,
-})
+export const wx = closed('wx', provided)
+
+/** An object that throws by name where it has no member, and that pages cannot change. */
+function closed(shownAs, members) {
+  return new Proxy(members, {
+    get(target, name) {
+      // `then` is asked of whatever a promise resolves to. ?without=… plays an old base library, which lacks a function.
+      if (typeof name === 'symbol' || name === 'then' || options.without.includes(name)) return undefined
+      if (name in target) return target[name]
+      throw new Error(`${shownAs}.${name} is not provided by this host`)
+    },
+    has: (target, name) => name in target && !options.without.includes(name),
+    set: () => false,
+    defineProperty: () => false,
+    deleteProperty: () => false,
+  })
+}
