@@ -13,6 +13,7 @@ use super::{
     BundleError, MOST_BYTES, MOST_DIM, MOST_HEADER_BYTES, MOST_NAME_BYTES, MOST_RANK, MOST_TENSORS, Model, TensorFault,
     WideWeights, probe,
 };
+use crate::block::Wide;
 
 /// A well-formed container with a readable spec; nothing is known about its tensors yet.
 pub struct Parsed<'a> {
@@ -62,6 +63,27 @@ pub fn open(bytes: &[u8]) -> Result<Parsed<'_>, BundleError> {
     };
     let spec: Spec = serde_json::from_str(&spec).map_err(|error| json("spec", &error))?;
     Ok(Parsed { spec: spec.check()?, tensors, data })
+}
+
+/// Takes a bundle all the way: parsed, verified for `space`, made into a block and probed with it.
+///
+/// # Errors
+/// Every variant of [`BundleError`].
+pub fn load(bytes: &[u8], space: &str) -> Result<(Bundle, Wide), BundleError> {
+    let verified = open(bytes)?.verify(space)?;
+    let weights = &verified.model().wide;
+    let wide = Wide::new(
+        weights.bias,
+        weights.weight.clone(),
+        weights.mean.clone(),
+        weights.scale.clone(),
+        weights.hashed.clone(),
+    )
+    .map_err(|_| BundleError::Spec { at: "ranker.blocks", reason: "the block refuses its weights" })?;
+    let bundle = verified.run_probes(|_, dense, hashed| {
+        wide.logit(wide.score_user(), wide.score_item(hashed), wide.score_pair(dense))
+    })?;
+    Ok((bundle, wide))
 }
 
 /// Bounds every number before the container library adds any of them up; that library then refuses holes and overlaps.

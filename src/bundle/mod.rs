@@ -18,7 +18,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use error::{BundleError, TensorFault};
-pub use load::{Bundle, Parsed, Verified, open};
+pub use load::{Bundle, Parsed, Verified, load, open};
 pub use write::write;
 
 /// The format this engine reads and writes.

@@ -1,6 +1,7 @@
 //! Signing, publishing, serving and looking into files.
 
 pub mod evaluate;
+mod files;
 pub mod import;
 pub mod inspect;
 pub mod keys;

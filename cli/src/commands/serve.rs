@@ -34,9 +34,19 @@ pub fn run(args: Args) -> Result<()> {
         anyhow::anyhow!("port {} cannot be used ({error}): another program may have it, try --port 0", args.port)
     })?;
     println!("http://{}/", server.server_addr());
+    // Four workers, so that one slow phone does not hold up the others.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| answer_all(&server, &root));
+        }
+    });
+    Ok(())
+}
+
+fn answer_all(server: &Server, root: &Path) {
     for request in server.incoming_requests() {
         let answer = match request.method() {
-            Method::Get | Method::Head => file_of(&root, request.url()),
+            Method::Get | Method::Head => file_of(root, request.url()),
             Method::Options => Answer::Preflight,
             _ => Answer::Status(405, "only GET, HEAD and OPTIONS"),
         };
@@ -49,7 +59,6 @@ pub fn run(args: Args) -> Result<()> {
             Answer::Status(code, text) => request.respond(Response::from_string(text).with_status_code(code).open()),
         };
     }
-    Ok(())
 }
 
 enum Answer {

@@ -1,0 +1,247 @@
+//! The way of a model from keys to a phone, through the command itself.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+use zhiji::block::Wide;
+use zhiji::bundle::{self, Model, Probe, WideWeights};
+use zhiji::sync::{EngineVersion, Ledger, Next, Root, SyncError, Update};
+
+fn zhiji(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zhiji")).args(args).output().unwrap()
+}
+
+fn done(args: &[&str]) -> String {
+    let output = zhiji(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(args: &[&str]) -> String {
+    let output = zhiji(args);
+    assert!(!output.status.success(), "{args:?} should have been refused");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn model(bias: f32) -> Vec<u8> {
+    let wide = Wide::new(bias, vec![0.5], vec![1.0], vec![2.0], vec![0.25; 4]).unwrap();
+    let (dense, hashed) = (vec![3.0], vec![9]);
+    let logit = wide.logit(wide.score_user(), wide.score_item(&hashed), wide.score_pair(&dense));
+    bundle::write(&Model {
+        space: "shop".into(),
+        fingerprint: None,
+        fields: vec!["category".into()],
+        wide: WideWeights {
+            label: "click".into(),
+            features: vec!["prior".into()],
+            weight: wide.weight().to_vec(),
+            mean: wide.mean().to_vec(),
+            scale: wide.scale().to_vec(),
+            bias,
+            hashed_fields: vec!["category".into()],
+            hashed: wide.hashed().to_vec(),
+        },
+        probes: vec![Probe { dense, hashed, logit }],
+    })
+    .unwrap()
+}
+
+struct Place {
+    _dir: TempDir,
+    keys: PathBuf,
+    site: PathBuf,
+    bundle: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let [keys, site, bundle] = ["keys", "site", "model.safetensors"].map(|name| dir.path().join(name));
+        fs::write(&bundle, model(0.5)).unwrap();
+        done(&["keys", "new", "--out", text(&keys), "--insecure-seed", "test"]);
+        done(&["root", "init", "--keys", text(&keys)]);
+        Self { _dir: dir, keys, site, bundle }
+    }
+
+    fn publish<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let mut args = vec!["publish", "--bundle", text(&self.bundle), "--space", "shop", "--keys", text(&self.keys)];
+        args.extend(["--out", text(&self.site)]);
+        args.extend(more);
+        args
+    }
+
+    fn manifest(&self) -> Vec<u8> {
+        fs::read(self.site.join("manifest.json")).unwrap()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_is_published_is_taken_by_a_phone() {
+    let place = Place::new();
+    done(&place.publish(&["--now-ms", "1000"]));
+    let root = Root::embedded(&fs::read(place.keys.join("1.root.json")).unwrap()).unwrap();
+    let mut update = Update::new(Ledger::new(3), root, "shop", EngineVersion::current(), 0);
+    let Next::Fetch { path, version, .. } = update.on_manifest(&place.manifest(), 2000).unwrap() else {
+        panic!("nothing to fetch")
+    };
+    let bytes = fs::read(place.site.join(path)).unwrap();
+    let loaded =
+        update.on_bundle(&bytes, |bytes| bundle::load(bytes, "shop").map_err(|_| SyncError::BundleHash)).unwrap();
+    assert_eq!((version, loaded.0.model().wide.bias), (1, 0.5));
+    let said = done(&["verify", text(&place.site), "--now-ms", "2000"]);
+    assert!(said.contains("1 probes answered"), "{said}");
+}
+
+#[test]
+fn a_version_that_is_not_greater_is_refused_and_the_tree_stays() {
+    let place = Place::new();
+    done(&place.publish(&["--version", "5"]));
+    let before = place.manifest();
+    for version in ["5", "4"] {
+        let said = refused(&place.publish(&["--version", version]));
+        assert!(said.contains("--version 6"), "{said}");
+    }
+    assert_eq!(place.manifest(), before);
+    assert!(done(&place.publish(&[])).contains("version 6"));
+}
+
+#[test]
+fn verify_names_what_is_wrong() {
+    let place = Place::new();
+    done(&place.publish(&["--now-ms", "1000", "--expires-days", "1"]));
+    let site = text(&place.site);
+    assert!(refused(&["verify", site]).contains("EXPIRED"));
+    assert!(refused(&["verify", site, "--space", "school", "--now-ms", "1000"]).contains("WRONG_SPACE"));
+    let forged = String::from_utf8(place.manifest()).unwrap().replace("\\\"version\\\":1", "\\\"version\\\":2");
+    assert_ne!(forged.as_bytes(), place.manifest());
+    let good = place.manifest();
+    fs::write(place.site.join("manifest.json"), forged).unwrap();
+    assert!(refused(&["verify", site, "--now-ms", "1000"]).contains("SIGNATURE"));
+    fs::write(place.site.join("manifest.json"), good).unwrap();
+    let stored = fs::read_dir(place.site.join("bundles")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&stored).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&stored, &bytes).unwrap();
+    assert!(refused(&["verify", site, "--now-ms", "1000"]).contains("BUNDLE_HASH"));
+    bytes.pop();
+    fs::write(&stored, &bytes).unwrap();
+    assert!(refused(&["verify", site, "--now-ms", "1000"]).contains("BUNDLE_LENGTH"));
+}
+
+#[test]
+fn a_rotated_root_is_followed_and_the_old_key_no_longer_counts() {
+    let place = Place::new();
+    let keys = text(&place.keys);
+    let old = fs::read(place.keys.join("manifest.key.json")).unwrap();
+    done(&["root", "rotate", "--keys", keys, "--root-key"]);
+    done(&place.publish(&[]));
+    assert!(done(&["verify", text(&place.site)]).contains("root 2"));
+    fs::write(place.keys.join("manifest.key.json"), old).unwrap();
+    assert!(refused(&place.publish(&[])).contains("0 of 1"));
+}
+
+#[test]
+fn a_rollout_needs_shares_of_eighths() {
+    let place = Place::new();
+    let second = place.keys.join("second.safetensors");
+    fs::write(&second, model(0.75)).unwrap();
+    let second = text(&second);
+    assert!(refused(&place.publish(&["--bundle", second])).contains("--share"));
+    assert!(
+        refused(&place.publish(&["--share", "900", "--bundle", second, "--share", "100"])).contains("multiples of 125")
+    );
+    done(&place.publish(&["--share", "875", "--bundle", second, "--share", "125"]));
+    assert_eq!(done(&["verify", text(&place.site)]).matches("probes answered").count(), 2);
+}
+
+#[test]
+fn a_bundle_that_phones_would_refuse_is_not_published() {
+    let place = Place::new();
+    fs::write(&place.bundle, b"not a bundle").unwrap();
+    refused(&place.publish(&[]));
+    assert!(!place.site.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_are_the_owners_alone_and_never_overwritten() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let path = place.keys.join("root.key.json");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = fs::read(&path).unwrap();
+    assert!(refused(&["keys", "new", "--out", text(&place.keys)]).contains("already"));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn inspect_tells_what_is_in_a_file() {
+    let place = Place::new();
+    done(&place.publish(&[]));
+    assert!(done(&["inspect", text(&place.bundle)]).contains("wide.hashed  F32 [4]"));
+    assert!(done(&["inspect", text(&place.site.join("manifest.json"))]).contains("\"space\": \"shop\""));
+    let module = place.keys.join("empty.wasm");
+    fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
+    assert!(done(&["inspect", text(&module)]).contains("8 bytes"));
+}
+
+struct Served(Child, u16);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(dir: &Path) -> Served {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zhiji"));
+    let mut child = command.args(["serve", text(dir), "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port = line.trim().trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    Served(child, port)
+}
+
+fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn serve_gives_the_tree_and_nothing_else() {
+    let place = Place::new();
+    done(&place.publish(&[]));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(place.keys.join("root.key.json"), place.site.join("link.json")).unwrap();
+    let served = serve(&place.site);
+    let manifest = get(served.1, "/manifest.json?x=1");
+    assert!(manifest.starts_with("HTTP/1.1 200"), "{manifest}");
+    for header in ["application/json", "Access-Control-Allow-Origin: *", "Cache-Control: no-store"] {
+        assert!(manifest.contains(header), "{header} in {manifest}");
+    }
+    for path in [
+        "/../keys/root.key.json",
+        "/%2e%2e/keys/root.key.json",
+        "/..%2fkeys%2froot.key.json",
+        "/link.json",
+        "/%00",
+        "/%zz",
+        "/",
+    ] {
+        let answer = get(served.1, path);
+        assert!(answer.starts_with("HTTP/1.1 40"), "{path}: {answer}");
+        assert!(!answer.contains("secret"));
+    }
+}
