@@ -3,9 +3,8 @@ import { program, records } from './context.js'
 import { routes } from './router.js'
 import { resolveImage } from './wx/network.js'
 import { originalOf } from './events.js'
+import { hoverProperties, makeHoverable } from './hover.js'
 import { share } from './share.js'
-
-const hover = { hoverClass: String, hoverStartTime: Number, hoverStayTime: Number, hoverStopPropagation: Boolean }
 
 const inner = (caller, selector = '.inner') => caller._$.getShadowRoot().querySelector(selector).getBackendElement()
 
@@ -88,20 +87,29 @@ const toggle = (initial) => ({
 })
 
 const definitions = {
-  view: { properties: { ...hover, hidden: Boolean } },
+  view: {
+    properties: { ...hoverProperties(50, 400), hidden: Boolean },
+    lifetimes: { attached() { makeHoverable(this) } },
+  },
   text: { properties: { selectable: Boolean, userSelect: Boolean, space: String, decode: Boolean, hidden: Boolean } },
   icon: { properties: { type: String, size: { type: Number, value: 23 }, color: String } },
   'page-meta': { properties: { backgroundColor: String, pageStyle: String, rootFontSize: String } },
   'swiper-item': { properties: { itemId: String } },
   button: {
-    properties: { ...hover, size: String, type: String, plain: Boolean, disabled: Boolean, loading: Boolean, formType: String,
+    properties: { ...hoverProperties(20, 70), size: String, type: String, plain: Boolean, disabled: Boolean, loading: Boolean, formType: String,
       openType: String, hidden: Boolean },
-    lifetimes: { attached() { onTap(this, () => { if (this.data.openType === 'share') share({ from: 'button', target: this }) }) } },
-  },
-  navigator: {
-    properties: { ...hover, url: String, openType: { type: String, value: 'navigate' }, delta: { type: Number, value: 1 } },
     lifetimes: {
       attached() {
+        makeHoverable(this)
+        onTap(this, () => { if (this.data.openType === 'share') share({ from: 'button', target: this }) })
+      },
+    },
+  },
+  navigator: {
+    properties: { ...hoverProperties(50, 600), url: String, openType: { type: String, value: 'navigate' }, delta: { type: Number, value: 1 } },
+    lifetimes: {
+      attached() {
+        makeHoverable(this)
         onTap(this, () => {
           const { openType, url, delta } = this.data
           records.calls.push({ name: `navigator ${openType}`, args: [{ url, delta }], atMs: Date.now() })

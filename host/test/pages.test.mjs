@@ -67,6 +67,15 @@ test('a long press is one event and no tap; a short one is a tap', async () => {
   await until(page, ({ id }) => id === 'sku3', 'tap')
 })
 
+test('an element wears its hover-class while it is touched', async () => {
+  const page = await scene.open('&start=pages/detail/detail%3Fid%3Dsku3')
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: 100, y: 70 }] })
+  await page.waitForFunction(() => getComputedStyle(document.querySelector('#sku')).backgroundColor === 'rgb(230, 230, 230)')
+  await cdp.send('Input.dispatchTouchEvent', { type: 'touchCancel', touchPoints: [] })
+  await page.waitForFunction(() => getComputedStyle(document.querySelector('#sku')).backgroundColor !== 'rgb(230, 230, 230)')
+})
+
 test('reaching the bottom loads more, and exposure tells each card once, with its dataset', async () => {
   const page = await scene.open()
   const before = await until(page, ({ seen }) => seen.length >= 4, 'exposures')
