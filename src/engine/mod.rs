@@ -78,6 +78,8 @@ pub struct Engine {
     layout: Rc<Layout>,
     seed: Option<Seed>,
     control: Control,
+    /// Whether the journal was there at the start.
+    journal_found: bool,
     /// The log, once consent has let it be read.
     log: Option<Log>,
     observe: Observe,
@@ -110,6 +112,7 @@ impl Engine {
             layout,
             seed,
             control: Control::default(),
+            journal_found: false,
             log: None,
             ranker,
             items: Vec::new(),
@@ -135,6 +138,7 @@ impl Engine {
         let found = Control::open(slots);
         let lost = found.is_none()
             && (slots.iter().flatten().next().is_some() || newest_generation(files.iter().map(|f| f.name)).is_some());
+        self.journal_found = found.is_some();
         self.control = found.unwrap_or_default();
         self.control.epoch = self.control.epoch.saturating_add(1);
         if self.control.consent.status == Status::Granted {
@@ -156,7 +160,7 @@ impl Engine {
         // The journal may have been lost while the log was not: then the newest generation is the log.
         let names = || files.iter().map(|f| f.name);
         let generation = match newest_generation(names()) {
-            Some(newest) if self.control.generation == 0 => newest,
+            Some(newest) if !self.journal_found => newest,
             _ => self.control.generation,
         };
         let (mut log, found) = Log::open(Rc::clone(&self.schema), self.control.epoch, generation, files);

@@ -57,6 +57,8 @@ pub struct StoredFile<'a> {
 #[derive(Clone, Debug)]
 struct Segment {
     number: u32,
+    /// The start that wrote it.
+    epoch: u32,
     /// Slates that were numbered before its first event.
     slates: u32,
     /// Whether its first event opens a session; kept, as the event before it may have been dropped since.
@@ -67,9 +69,9 @@ struct Segment {
 
 impl Segment {
     /// Writes the segment from its start.
-    fn encode(&self, fingerprint: u64, epoch: u32) -> Option<(SegmentWriter, Vec<u8>)> {
+    fn encode(&self, fingerprint: u64) -> Option<(SegmentWriter, Vec<u8>)> {
         let first = self.events.first()?;
-        let header = Header { fingerprint, epoch, base: first.at, slates: self.slates };
+        let header = Header { fingerprint, epoch: self.epoch, base: first.at, slates: self.slates };
         let (mut writer, mut bytes) = SegmentWriter::new(header);
         let mut previous = None;
         for event in &self.events {
@@ -188,11 +190,12 @@ impl Log {
             if events.is_empty() {
                 continue;
             }
-            let segment = Segment { number: *number, slates: header.slates, opens, events, bytes: bytes.len() };
+            let segment =
+                Segment { number: *number, epoch: header.epoch, slates: header.slates, opens, events, bytes: bytes.len() };
             if place + 1 == own.len() && !opened.torn && opened.damaged == 0 {
                 // The writer is brought to its state by writing the same events again. Bytes that it would not have written (a
                 // definition whose event was cut off) ask for a rewrite.
-                match segment.encode(header.fingerprint, header.epoch) {
+                match segment.encode(header.fingerprint) {
                     Some((writer, written)) if written == *bytes => log.writer = Some(writer),
                     _ => opened.torn = true,
                 }
@@ -230,7 +233,7 @@ impl Log {
         let full = self.segments.back().is_none_or(|s| s.events.len() >= SEGMENT_EVENTS);
         let mut evicted = false;
         if full || self.writer.is_none() {
-            evicted = self.evict();
+            evicted = self.evict(self.schema.retention.events.saturating_sub(SEGMENT_EVENTS));
             let header = Header {
                 fingerprint: self.schema.fingerprint(),
                 epoch: self.epoch,
@@ -242,9 +245,7 @@ impl Log {
             let number = self.next_segment;
             self.next_segment += 1;
             let opens = previous != Some(event.session);
-            self.segments.push_back(Segment {
-                number,
-                slates: slates_before,
+            self.segments.push_back(Segment { number, epoch: self.epoch, slates: slates_before,
                 opens,
                 events: Vec::new(),
                 bytes: bytes.len(),
@@ -308,9 +309,8 @@ impl Log {
     }
 
     /// Drops what is too much or too old, as whole segments from the front. Returns whether anything was dropped.
-    fn evict(&mut self) -> bool {
+    fn evict(&mut self, most: usize) -> bool {
         let mut evicted = false;
-        let most = self.schema.retention.events.saturating_sub(SEGMENT_EVENTS);
         while self.len() > most {
             self.drop_oldest();
             evicted = true;
@@ -336,7 +336,7 @@ impl Log {
 
     /// Drops what has grown too old since the log was closed. Returns whether anything was dropped.
     pub fn maintain(&mut self) -> bool {
-        self.evict()
+        self.evict(self.schema.retention.events)
     }
 
     /// Number of events.
@@ -409,7 +409,8 @@ impl Log {
         let mut all = Vec::new();
         self.writer = None;
         for (number, segment) in (0u32..).zip(self.segments.iter_mut()) {
-            if let Some((writer, bytes)) = segment.encode(fingerprint, epoch) {
+            segment.epoch = epoch;
+            if let Some((writer, bytes)) = segment.encode(fingerprint) {
                 segment.number = number;
                 segment.bytes = bytes.len();
                 self.writer = Some(writer);
@@ -423,7 +424,7 @@ impl Log {
     /// The bytes of every segment as they stand in the files: what [`Log::forget`] promises to make equal.
     pub fn segment_bytes(&self) -> Vec<Vec<u8>> {
         let fingerprint = self.schema.fingerprint();
-        self.segments.iter().filter_map(|s| s.encode(fingerprint, self.epoch)).map(|(_, bytes)| bytes).collect()
+        self.segments.iter().filter_map(|s| s.encode(fingerprint)).map(|(_, bytes)| bytes).collect()
     }
 
     /// Numbers of the files that hold the log now.
