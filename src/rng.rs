@@ -29,6 +29,11 @@ impl Rng {
         (self.0.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
+    /// 64 uniform bits.
+    pub fn word(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// A uniform integer in `0..n`, or 0 where `n` is 0.
     ///
     /// # Source

@@ -8,6 +8,7 @@ use crate::error::{Error, Result as EngineResult};
 use crate::event::Detail;
 use crate::item::{Given, Item};
 use crate::log::{StoreOp, StoredFile};
+use crate::sync::Next;
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -162,6 +163,13 @@ struct ReportOut {
     folded: f64,
 }
 
+#[derive(Serialize)]
+struct SyncOut {
+    version: f64,
+    arm: u8,
+    stale: bool,
+}
+
 /// The optional parts of an event, as a page gives them.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -184,7 +192,7 @@ struct DetailIn {
 fn whole<T: TryFrom<i64>>(value: Option<f64>, part: &'static str) -> EngineResult<Option<T>> {
     let reason = "give a whole number of 0 or more, in its range";
     let Some(value) = value else { return Ok(None) };
-    if !value.is_finite() || value < 0.0 || value > 9e15 {
+    if !(0.0..=9e15).contains(&value) {
         return Err(Error::BadEvent { part, reason });
     }
     T::try_from(value.round() as i64).map(Some).map_err(|_| Error::BadEvent { part, reason })
@@ -527,6 +535,43 @@ impl Engine {
     /// Erases everything of this account.
     pub fn erase(&mut self) {
         self.0.erase();
+    }
+
+    /// Takes a manifest: `{ action: 'current' }`, or `{ action: 'fetch', path, length, sha256, version }`.
+    #[wasm_bindgen(js_name = syncManifest)]
+    pub fn sync_manifest(&mut self, bytes: &[u8], now_ms: f64) -> Result<JsValue, JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        let out = Object::new();
+        match self.0.sync_manifest(bytes, now).map_err(refuse)? {
+            Next::Current => put(&out, "action", &"current".into()),
+            Next::Fetch { path, length, sha256, version } => {
+                put(&out, "action", &"fetch".into());
+                put(&out, "path", &path.into());
+                put(&out, "length", &(length as f64).into());
+                put(&out, "sha256", &sha256.into());
+                put(&out, "version", &(version as f64).into());
+            }
+        }
+        Ok(out.into())
+    }
+
+    /// Takes the bundle that was asked for; it is live when this returns. Gives its version.
+    #[wasm_bindgen(js_name = syncBundle)]
+    pub fn sync_bundle(&mut self, bytes: &[u8]) -> Result<f64, JsValue> {
+        self.0.sync_bundle(bytes).map(|v| v as f64).map_err(refuse)
+    }
+
+    /// Follows the root of trust by one; gives its version.
+    #[wasm_bindgen(js_name = syncRoot)]
+    pub fn sync_root(&mut self, bytes: &[u8]) -> Result<f64, JsValue> {
+        self.0.sync_root(bytes).map(|v| v as f64).map_err(refuse)
+    }
+
+    /// What is live: `{ version, arm, stale }`.
+    #[wasm_bindgen(js_name = syncState)]
+    pub fn sync_state(&self, now_ms: f64) -> Result<JsValue, JsValue> {
+        let state = self.0.sync_state(engine::instant(now_ms).map_err(refuse)?);
+        plain(&SyncOut { version: state.version as f64, arm: state.arm, stale: state.stale })
     }
 
     /// Figures for the self-test and the inspector.

@@ -17,7 +17,17 @@ fn offer(engine: &mut Engine, n: u32) -> Vec<u32> {
 }
 
 fn request<'a>(handles: &'a [u32], slots: usize, ms: i64) -> Request<'a> {
-    Request { handles, volatiles: &[], priors: &[], flags: &[], pins: &[], shown: &[], slots, now: at(ms), surface: Some(0) }
+    Request {
+        handles,
+        volatiles: &[],
+        priors: &[],
+        flags: &[],
+        pins: &[],
+        shown: &[],
+        slots,
+        now: at(ms),
+        surface: Some(0),
+    }
 }
 
 fn order(engine: &mut Engine, handles: &[u32], slots: usize, ms: i64) -> Vec<usize> {
@@ -196,7 +206,10 @@ fn bad_input_has_a_name_and_harms_nothing() {
     assert_eq!(live.rank(&request(&[99], 1, 0)).map(|_| ()), Err(Error::UnknownItem));
     let many = vec![0; 100_000];
     assert!(matches!(live.rank(&request(&many, 10, 0)), Err(Error::TooMany { .. })));
-    assert!(matches!(live.rank(&Request { priors: &[1.0], ..request(&handles, 3, 0) }), Err(Error::BadArgument { .. })));
+    assert!(matches!(
+        live.rank(&Request { priors: &[1.0], ..request(&handles, 3, 0) }),
+        Err(Error::BadArgument { .. })
+    ));
     assert_eq!(live.forget(&interest("colour", "red")), Err(Error::UnknownField));
     assert!(Timestamp::from_ms(0).is_err() && Timestamp::from_ms(i64::MAX).is_err());
     assert!(live.rank(&request(&[], 10, 0)).unwrap().placed.is_empty());

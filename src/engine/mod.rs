@@ -14,7 +14,7 @@ pub use insight::{Interest, Report, Why};
 pub use privacy::Forget;
 pub use ranking::{Request, Slate, reason_code};
 pub use record::Track;
-pub use update::SyncState;
+pub use update::{SyncState, load};
 
 use crate::consent::{Consent, Status};
 use crate::control::{Block, Control, SLOTS};
@@ -32,7 +32,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-/// The version of the engine, as bundles and manifests name it.
+/// Changes when the fold changes, so that an older snapshot is not taken.
 pub const ENGINE_VERSION: u32 = 1;
 /// The most items in memory.
 pub const ITEMS_MOST: usize = 65_536;
@@ -104,7 +104,7 @@ impl Engine {
         let schema = Rc::new(Schema::open(schema_json)?);
         let layout = Rc::new(Layout::new(&schema));
         let ranker = Ranker::starter(&layout);
-        let update = update::Updates::new(&schema.space, root, seed.as_ref())?;
+        let update = update::Updates::new(root, seed.as_ref())?;
         Ok(Self {
             observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
             adapt: Adapt::new(&layout, &ranker),
@@ -356,8 +356,11 @@ impl Engine {
     }
 }
 
-/// Accepts an instant from the host.
-pub(crate) fn instant(ms: f64) -> Result<Timestamp> {
+/// Accepts an instant as JavaScript gives it.
+///
+/// # Errors
+/// [`Error::BadEvent`] for anything but milliseconds between the years 2000 and 2100.
+pub fn instant(ms: f64) -> Result<Timestamp> {
     if ms.is_finite() && ms.abs() < 9e15 {
         Timestamp::from_ms(ms as i64)
     } else {

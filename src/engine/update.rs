@@ -1,9 +1,16 @@
-//! Updates: which bundle is live, and how a new one becomes so.
+//! Updates: which bundle is live, and how a new one becomes so. The last good model stays through every refusal.
 
 use super::Engine;
+use crate::bundle::{self, Model};
 use crate::error::{Error, Result};
+use crate::features::Layout;
 use crate::log::{StoreOp, StoredFile};
-use crate::rng::Seed;
+use crate::rng::{Rng, Seed};
+use crate::schema::Schema;
+use crate::score::{BindError, Ranker, block};
+use crate::sync::{EngineVersion, Ledger, Next, Root, Update};
+use crate::time::Timestamp;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 /// What is live, and how fresh it is.
@@ -13,35 +20,151 @@ pub struct SyncState {
     pub version: u64,
     /// The rollout arm of this phone.
     pub arm: u8,
-    /// Whether the manifest that made it live has expired.
+    /// Whether the newest verified manifest has expired.
     pub stale: bool,
 }
 
-/// The update state of one space.
-#[derive(Debug, Default)]
+/// The update state of one space; without a root there are no updates.
+#[derive(Debug)]
 pub(super) struct Updates {
-    state: SyncState,
+    root: Option<Root>,
+    arm: u8,
+    update: Option<Update>,
+}
+
+impl From<BindError> for Error {
+    fn from(_: BindError) -> Self {
+        Self::SchemaMismatch
+    }
 }
 
 impl Updates {
-    pub(super) fn new(_space: &str, _root: Option<&[u8]>, _seed: Option<&Seed>) -> Result<Self> {
-        Ok(Self::default())
+    pub(super) fn new(root: Option<&[u8]>, seed: Option<&Seed>) -> Result<Self> {
+        let root = root.map(Root::embedded).transpose()?;
+        // Drawn from the host's randomness alone, so the arm says nothing about behaviour.
+        let arm = seed.map_or(0, |seed| Rng::derive(seed, "arm", &[]).below(8) as u8);
+        Ok(Self { root, arm, update: None })
     }
 
-    pub(super) fn queue_all(&self, _ops: &mut Vec<StoreOp>) {}
+    fn open(&mut self, space: &str, files: &[StoredFile<'_>]) {
+        let file = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
+        let ledger = Ledger::open(file("sync-0"), file("sync-1")).unwrap_or_else(|| Ledger::new(self.arm));
+        self.update = self.root.clone().map(|root| Update::new(ledger, root, space, EngineVersion::current(), 0));
+    }
+
+    fn collect(&mut self, ops: &mut Vec<StoreOp>) {
+        let own = self.update.as_mut().map(Update::take_ops).unwrap_or_default();
+        ops.extend(own.into_iter().map(|op| StoreOp::Write { name: op.name.to_string(), bytes: op.bytes }));
+    }
+
+    /// Queues the ledger again after a failed write. A bundle whose own write failed is missing at the next start, and the last good one
+    /// is used.
+    pub(super) fn queue_all(&mut self, ops: &mut Vec<StoreOp>) {
+        if let Some(update) = self.update.as_mut().filter(|u| u.version() > 0) {
+            update.save();
+        }
+        self.collect(ops);
+    }
+}
+
+/// Opens, verifies, probes and binds a bundle: what comes out can score, and scoring cannot fail.
+///
+/// # Errors
+/// The [`Error`] of the first check that fails; `SCHEMA_MISMATCH` where it needs what the schema does not have.
+pub fn load(schema: &Schema, layout: &Layout, bytes: &[u8]) -> Result<Ranker> {
+    let verified = bundle::open(bytes)?.verify(&schema.space)?;
+    let wide = block(verified.model())?;
+    let bundle = verified.run_probes(|_, dense, hashed| {
+        wide.logit(wide.score_user(), wide.score_item(hashed), wide.score_pair(dense))
+    })?;
+    let model: &Model = bundle.model();
+    Ok(Ranker::bind(schema, layout, model, 0)?)
 }
 
 impl Engine {
-    /// Reads the ledger of updates.
-    pub fn open_ledger(&mut self, _files: &[StoredFile<'_>]) -> SyncState {
-        self.update.state
+    /// Reads the ledger of updates. Without a root there are none.
+    pub fn open_ledger(&mut self, files: &[StoredFile<'_>]) -> SyncState {
+        self.update.open(&self.schema.space, files);
+        SyncState { stale: false, ..self.sync_ledger() }
     }
 
-    /// Loads the live bundle.
+    fn sync_ledger(&self) -> SyncState {
+        let update = self.update.update.as_ref();
+        SyncState {
+            version: update.map_or(0, Update::version),
+            arm: update.map_or(self.update.arm, |u| u.ledger().arm),
+            stale: false,
+        }
+    }
+
+    /// What is live, and whether the newest manifest has expired.
+    pub fn sync_state(&self, now: Timestamp) -> SyncState {
+        let stale = self.update.update.as_ref().is_some_and(|u| u.is_stale(now.ms().unsigned_abs()));
+        SyncState { stale, version: self.ranker.version(), ..self.sync_ledger() }
+    }
+
+    /// Loads the live bundle, or the last good one where it cannot be used. Returns the version; 0 is the starter ranker.
     ///
     /// # Errors
-    /// [`Error`] of a refusal.
-    pub fn open_bundle(&mut self, _files: &[StoredFile<'_>]) -> core::result::Result<u64, Error> {
-        Ok(self.ranker.version())
+    /// [`Error::Refused`] with `BUNDLE_MALFORMED` where a bundle was live and neither slot can be used; the starter ranker serves then.
+    pub fn open_bundle(&mut self, files: &[StoredFile<'_>]) -> Result<u64> {
+        let file = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
+        let Some(update) = &mut self.update.update else { return Ok(0) };
+        let had_live = update.version() > 0;
+        let (schema, layout) = (&self.schema, &self.layout);
+        let opened = update.open_stored(file("bundle-0"), file("bundle-1"), |bytes| load(schema, layout, bytes));
+        self.update.collect(&mut self.ops);
+        match opened {
+            Some(opened) => {
+                self.rebind(opened.loaded.with_version(opened.version));
+                Ok(opened.version)
+            }
+            None if had_live => {
+                let reason =
+                    "the stored model cannot be used; the starter ranker serves until the next update".to_string();
+                Err(Error::Refused { code: "BUNDLE_MALFORMED", reason })
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Takes a manifest and says what to fetch.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the code of the check that failed. The live bundle stays.
+    pub fn sync_manifest(&mut self, bytes: &[u8], now: Timestamp) -> Result<Next> {
+        let Some(update) = &mut self.update.update else {
+            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+        };
+        let next = update.on_manifest(bytes, now.ms().unsigned_abs());
+        self.update.collect(&mut self.ops);
+        Ok(next?)
+    }
+
+    /// Takes the bundle that was asked for. It is live when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the code of the check that failed, [`Error::SchemaMismatch`]. The live bundle stays.
+    pub fn sync_bundle(&mut self, bytes: &[u8]) -> Result<u64> {
+        let Some(update) = &mut self.update.update else {
+            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+        };
+        let (schema, layout) = (&self.schema, &self.layout);
+        let ranker = update.on_bundle(bytes, |bytes| load(schema, layout, bytes))?;
+        let version = update.version();
+        self.update.collect(&mut self.ops);
+        self.rebind(ranker.with_version(version));
+        Ok(version)
+    }
+
+    /// Follows the root of trust by one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the next root is not signed by the threshold of this one and of itself.
+    pub fn sync_root(&mut self, bytes: &[u8]) -> Result<u64> {
+        let Some(update) = &mut self.update.update else {
+            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+        };
+        Ok(update.on_root(bytes)?)
     }
 }

@@ -190,8 +190,14 @@ impl Log {
             if events.is_empty() {
                 continue;
             }
-            let segment =
-                Segment { number: *number, epoch: header.epoch, slates: header.slates, opens, events, bytes: bytes.len() };
+            let segment = Segment {
+                number: *number,
+                epoch: header.epoch,
+                slates: header.slates,
+                opens,
+                events,
+                bytes: bytes.len(),
+            };
             if place + 1 == own.len() && !opened.torn && opened.damaged == 0 {
                 // The writer is brought to its state by writing the same events again. Bytes that it would not have written (a
                 // definition whose event was cut off) ask for a rewrite.
@@ -245,7 +251,10 @@ impl Log {
             let number = self.next_segment;
             self.next_segment += 1;
             let opens = previous != Some(event.session);
-            self.segments.push_back(Segment { number, epoch: self.epoch, slates: slates_before,
+            self.segments.push_back(Segment {
+                number,
+                epoch: self.epoch,
+                slates: slates_before,
                 opens,
                 events: Vec::new(),
                 bytes: bytes.len(),

@@ -1,7 +1,8 @@
 //! Reranking: pure stages over scored candidates, in one fixed order.
 //!
-//! 1. [`filter`]: what may not be shown at all. 2. Pinned and ad places. 3. The blended score, less [`fatigue`]. 4. For each remaining place in turn:
-//! windows decide who may stand there, maximal marginal relevance who does ([`diversity`]), and in the exploration place a draw ([`explore`]).
+//! [`filter`] takes out what may not be shown at all; pinned and ad places are set; the blended score loses its [`fatigue`]. Then, for each remaining
+//! place in turn, windows decide who may stand there, maximal marginal relevance who does ([`diversity`]), and in the exploration place
+//! a draw ([`explore`]).
 
 pub mod diversity;
 pub mod explore;
@@ -9,6 +10,7 @@ pub mod fatigue;
 pub mod filter;
 pub mod window;
 
+use crate::bandit::EpsilonGreedy;
 use crate::item::Item;
 use crate::rng::Rng;
 use crate::schema::Policy;
@@ -108,15 +110,16 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
                     fits = any;
                 }
                 let value = |i: usize| diversity::value(policy.lambda, entries[i].score, likeness.of(i));
-                let best = argmax(&fits, value);
-                match rng.as_mut().filter(|_| explore_at == Some(slot)) {
-                    Some(rng) => {
-                        let draw = explore::draw(rng, policy.epsilon, fits.len(), best);
-                        let reason = if draw.explored { Reason::Explore } else { earned(&entries[fits[draw.place]]) };
-                        (fits[draw.place], reason, Some(draw.propensity))
-                    }
-                    None => (fits[best], earned(&entries[fits[best]]), None),
-                }
+                let values: Vec<f32> = fits.iter().map(|&i| value(i)).collect();
+                // In any other place nothing is drawn: the rule without exploration takes the best.
+                let (epsilon, words) = match rng.as_mut().filter(|_| explore_at == Some(slot)) {
+                    Some(rng) => (f64::from(policy.epsilon), [rng.word(), rng.word()]),
+                    None => (0.0, [0; 2]),
+                };
+                let Some(draw) = EpsilonGreedy::new(epsilon).choose(&values, words) else { break };
+                let at = fits[draw.index];
+                let reason = if draw.explored { Reason::Explore } else { earned(&entries[at]) };
+                (at, reason, (explore_at == Some(slot)).then_some(draw.propensity as f32))
             }
         };
         free[chosen] = false;
@@ -133,18 +136,4 @@ fn reserved_for(entry: &Entry<'_>) -> Option<usize> {
 
 fn earned(entry: &Entry<'_>) -> Reason {
     if entry.interest { Reason::Interest } else { Reason::Model }
-}
-
-/// Place in `list` of the largest value; the first of equals.
-fn argmax(list: &[usize], value: impl Fn(usize) -> f32) -> usize {
-    let mut best = 0;
-    let mut most = f32::MIN;
-    for (place, &i) in list.iter().enumerate() {
-        let v = value(i);
-        if v > most {
-            most = v;
-            best = place;
-        }
-    }
-    best
 }

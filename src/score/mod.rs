@@ -97,6 +97,11 @@ impl Ranker {
         Ok(Self { wide: block(model)?, picks, hashed, version })
     }
 
+    /// The same ranker, known by the version of the manifest that brought it.
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
     /// The version of the bundle; 0 is the starter.
     pub const fn version(&self) -> u64 {
         self.version

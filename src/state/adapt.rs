@@ -125,7 +125,7 @@ impl Adapt {
         }
         let n = bytes.count()?;
         let part = bytes.raw(n)?;
-        if let Some(fresh) = Mixture::new(&TRUST, 1.0).ok() {
+        if let Ok(fresh) = Mixture::new(&TRUST, 1.0) {
             adapt.mixture = Some(Mixture::decode(fresh, part).map_err(|_| Malformed)?);
         }
         Ok(adapt)

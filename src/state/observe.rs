@@ -213,7 +213,7 @@ impl Observe {
                 let item = self.memory.items.get(&event.item.wire()).copied().unwrap_or_default();
                 if role == Role::Impression {
                     trial = 1.0;
-                } else if positive && item.acts == 0 || positive && item.unanswered > 0 {
+                } else if positive && (item.acts == 0 || item.unanswered > 0) {
                     hit = 1.0;
                     trial = if item.shown == 0 { 1.0 } else { 0.0 };
                 }
