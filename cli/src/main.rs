@@ -17,6 +17,8 @@ struct Cli {
 enum Command {
     /// Turn a public data set or CSV files into a lab directory.
     Import(commands::import::Args),
+    /// Invent seeded shoppers over a catalogue and write what they do.
+    Simulate(commands::simulate::Args),
     /// Train a ranker on a lab directory.
     Train(commands::train::Args),
     /// Measure a bundle: AUC, GAUC, log-loss.
@@ -40,6 +42,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Import(args) => commands::import::run(args),
+        Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Keys(args) => commands::keys::run(args),

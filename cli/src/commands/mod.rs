@@ -9,5 +9,6 @@ pub mod publish;
 pub mod root;
 pub mod serve;
 pub mod sign;
+pub mod simulate;
 pub mod train;
 pub mod verify;

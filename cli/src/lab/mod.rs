@@ -13,3 +13,4 @@ pub mod names;
 pub mod replay;
 pub mod rows;
 pub mod schema_file;
+pub mod simulate;
