@@ -54,4 +54,6 @@ function failure(code) {
   return { code, name: 'ZhijiError', message: SENTENCES[code] || code }
 }
 
+/** @typedef {ZhijiError} Instance */
+
 module.exports = { ZhijiError, toFailure, failure }

@@ -82,4 +82,6 @@ class Feed {
   }
 }
 
+/** @typedef {Feed} Instance */
+
 module.exports = { Feed }

@@ -51,12 +51,12 @@ class Interner {
       try {
         this.keep(records, engine.upsertItems(records))
       } catch (error) {
-        if (!error || error.code !== 'BAD_ITEM') throw error
+        if (/** @type {any} */ (error).code !== 'BAD_ITEM') throw error
         for (const record of records) {
           try {
             this.keep([record], engine.upsertItems([record]))
           } catch (single) {
-            if (!single || single.code !== 'BAD_ITEM') throw single
+            if (/** @type {any} */ (single).code !== 'BAD_ITEM') throw single
             this.known.delete(record.id)
           }
         }

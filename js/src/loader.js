@@ -124,4 +124,6 @@ class Runtime {
   }
 }
 
+/** @typedef {Runtime} Instance */
+
 module.exports = { Runtime }

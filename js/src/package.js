@@ -10,7 +10,9 @@ const { ZhijiError, failure } = require('./failure')
 
 const WASM_DIR = '/miniprogram_npm/zhiji/wasm'
 
-/** Stands for a schema that cannot be read: everything keeps the page's own order. */
+/** @typedef {import('./space').Instance} SpaceInstance */
+
+/** Stands for a schema that cannot be read: everything keeps the page's own order. @type {import('./schema').Outline} */
 const NOTHING = { space: 'unreadable', stored: [], volatiles: [], impression: '', dislike: '', hasAction: () => false, filters: [] }
 
 /**
@@ -18,9 +20,9 @@ const NOTHING = { space: 'unreadable', stored: [], volatiles: [], impression: ''
  * @param {() => any} createGlue
  */
 function createPackage(platform, createGlue) {
-  /** @type {Map<string, {options: string, space: Space, handle: any}>} */
+  /** @type {Map<string, {options: string, space: SpaceInstance, handle: any}>} */
   const spaces = new Map()
-  /** @type {Map<string, Runtime>} */
+  /** @type {Map<string, import('./loader').Instance>} */
   const runtimes = new Map()
 
   /** @param {any} options */
@@ -37,13 +39,14 @@ function createPackage(platform, createGlue) {
   /** @param {any} given */
   function open(given) {
     const options = given && typeof given === 'object' ? given : {}
+    /** @type {import('./failure').Instance | null} */
     let broken = null
     let read = NOTHING
     try {
       read = outline(options.schema)
     } catch (error) {
       if (platform.develop) throw error
-      broken = /** @type {ZhijiError} */ (error)
+      broken = /** @type {import('./failure').Instance} */ (error)
     }
     const compared = JSON.stringify([options.schema, options.manifest, options.root, options.wasmDir, options.policyVersion, options.account])
     const known = spaces.get(read.space)
@@ -54,7 +57,7 @@ function createPackage(platform, createGlue) {
       }
       return known.handle
     }
-    /** @type {Space | null} */
+    /** @type {SpaceInstance | null} */
     let space = null
     const report = (/** @type {any} */ told) => { if (space) space.report(told) }
     const sync = new Sync(platform, broken ? undefined : options.manifest, report)

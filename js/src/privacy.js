@@ -2,7 +2,7 @@
 'use strict'
 // What the user decides: consent, switch, interests, blocks, forgetting, export, erasure.
 
-/** @typedef {import('./space').Space} Space */
+/** @typedef {import('./space').Instance} Space */
 
 const UNKNOWN = { status: 'unknown', policyVersion: '', purposes: [], atMs: 0, ask: false }
 
@@ -43,6 +43,12 @@ async function decide(space, work) {
   const stored = await space.session.flush()
   tellConsent(space)
   return stored
+}
+
+/** Codes as in the types: the engine's own words are lower case. @param {any} given */
+function why(given) {
+  const code = given.code.toUpperCase()
+  return Object.assign({}, given, { code: code === 'PAGE' ? 'PAGE_ORDER' : code })
 }
 
 /** @param {Space} space */
@@ -86,7 +92,7 @@ function callsOf(space) {
     personalisation(on) {
       if (on === undefined) return read(() => false, (engine) => engine.personalisation())
       return change(false, (engine) => {
-        engine.setPersonalisation(Boolean(on), now())
+        engine.setPersonalisation(Boolean(on))
         if (on) space.session.openLogIfAllowed()
         else space.session.logClosed()
         return Boolean(on)
@@ -96,15 +102,15 @@ function callsOf(space) {
     explain: (/** @type {string} */ id) => read(() => [], (engine) => {
       const item = space.catalogue.get(id)
       const handle = item ? space.session.handleOf(engine, item) : space.session.interner.handleOf(id)
-      return handle < 0 ? [] : engine.explain(handle, now())
+      return handle < 0 ? [] : engine.explain(handle, now()).map(why)
     }),
     block: (/** @type {string} */ field, /** @type {string} */ value) => change(undefined, (engine) => engine.block(field, value)),
     unblock: (/** @type {string} */ field, /** @type {string} */ value) => change(undefined, (engine) => engine.unblock(field, value)),
     blocks: () => read(() => [], (engine) => engine.blocks()),
-    forget: (/** @type {any} */ what) => change(0, (engine) => engine.forget(what, now())),
+    forget: (/** @type {any} */ what) => change(0, (engine) => engine.forget(what)),
     exportData: () => read(() => '', (engine) => engine.exportData()),
     erase: () => decide(space, (engine) => {
-      engine.erase(now())
+      engine.erase()
       space.session.logClosed()
     }),
   }

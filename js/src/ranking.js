@@ -56,7 +56,7 @@ function pageOrder(outline, candidates, options, code) {
 }
 
 /**
- * @param {import('./session').Session} session
+ * @param {import('./session').Instance} session
  * @param {any[]} candidates without duplicates
  * @param {any[]} shown items that are already on this feed, oldest first
  * @param {{surface?: string, slots: number, offset: number, nowMs: number, scene: number}} options
@@ -87,7 +87,7 @@ function rank(session, candidates, shown, options, refused) {
     })
     const before = Uint32Array.from(session.interner.handles(engine, shown, () => {}).filter((handle) => handle >= 0))
     const answer = engine.rank(handles, volatiles, priors, flags, pins, before, {
-      surface: options.surface, slots: options.slots, nowMs: options.nowMs, scene: options.scene, offset: options.offset,
+      surface: options.surface, slots: options.slots, nowMs: options.nowMs, offset: options.offset,
     })
     const surface = options.surface || ''
     /** @type {any[]} */
@@ -102,7 +102,7 @@ function rank(session, candidates, shown, options, refused) {
     for (const item of unread) {
       items.push(marked(item, { slate: 0, position: options.offset + items.length, propensity: DETERMINISTIC, reason: 0, surface }))
     }
-    return { slate: answer.slate, items, personalised: answer.personalised, degraded: answer.degraded }
+    return { slate: answer.slate, items, personalised: answer.personalised, degraded: answer.degraded || '' }
   })
 }
 

@@ -14,13 +14,13 @@ const REBUILDS_MOST = 3
 /**
  * @typedef {object} Setup
  * @property {import('./platform').Platform} platform
- * @property {import('./loader').Runtime} runtime
+ * @property {import('./loader').Instance} runtime
  * @property {import('./schema').Outline} outline
  * @property {string} schemaJson
- * @property {ZhijiError | null} broken why no engine is to be started at all
+ * @property {import('./failure').Instance | null} broken why no engine is to be started at all
  * @property {string | undefined} rootJson
  * @property {string | undefined} policyVersion
- * @property {import('./sync').Sync} sync
+ * @property {import('./sync').Instance} sync
  * @property {Promise<Uint8Array | null>} seed
  * @property {(failure: import('./failure').Failure) => void} report
  */
@@ -69,7 +69,7 @@ class Session {
       if (this.closed) return
       const engine = new loaded.api.Engine(this.setup.schemaJson, seed || undefined, this.setup.rootJson)
       this.api = loaded.api
-      this.note(engine.openControl(control, platform.now()).notes)
+      this.note(engine.openControl(control).notes)
       this.attachSync(engine)
       const bundles = await this.store.readBundles()
       if (bundles.length) this.attempt(() => engine.openBundle(bundles))
@@ -109,7 +109,7 @@ class Session {
     if (!this.consentStands(engine) || !engine.personalisation()) return
     const files = await this.store.readLog()
     if (this.closed) return
-    this.note(engine.openLog(files, platform.now(), platform.utcOffsetMinutes()).notes)
+    this.note(engine.openLog(files, platform.utcOffsetMinutes()).notes)
     this.logOpen = true
   }
 
@@ -175,7 +175,8 @@ class Session {
     try {
       return work(this.engine)
     } catch (error) {
-      if (error && /** @type {any} */ (error).code) throw error
+      const code = error && /** @type {any} */ (error).code
+      if (code && code !== 'INTERNAL') throw error
       this.fail(error)
       throw new ZhijiError('INTERNAL')
     }
@@ -297,5 +298,7 @@ class Session {
     this.degraded = 'NOT_READY'
   }
 }
+
+/** @typedef {Session} Instance */
 
 module.exports = { Session }

@@ -30,9 +30,9 @@ class Space {
     this.errorListeners = new Set()
     /** @type {Set<(state: any) => void>} */
     this.consentListeners = new Set()
-    /** @type {Set<Feed>} */
+    /** @type {Set<import('./feed').Instance>} */
     this.feeds = new Set()
-    /** @type {Set<Visit>} */
+    /** @type {Set<import('./visit').Instance>} */
     this.visits = new Set()
     /** The schema's fields of what the page has shown the package, by id. @type {Map<string, any>} */
     this.catalogue = new Map()
@@ -110,7 +110,6 @@ class Space {
   slate(candidates, shown, options) {
     return this.open((code) => pageOrder(this.outline, candidates, options, code), () => {
       if (this.session.degraded) throw new ZhijiError(this.session.degraded)
-      if (!this.session.call((engine) => this.session.consentStands(engine))) throw new ZhijiError('NO_CONSENT')
       const moment = { nowMs: this.platform.now(), scene: this.platform.scene() }
       return rank(this.session, candidates, shown, Object.assign(moment, options), (error) => this.refused(error))
     })
@@ -275,6 +274,7 @@ function handleOf(space) {
     visit: space.visit.bind(space),
     feedback: space.feedback.bind(space),
     user: space.user.bind(space),
+    impressionAction: space.outline.impression,
     flush: () => space.session.flush(),
     diagnostics: space.diagnostics.bind(space),
     onError(/** @type {(failure: import('./failure').Failure) => void} */ listener) {
@@ -283,5 +283,7 @@ function handleOf(space) {
     },
   }, privacy.callsOf(space))
 }
+
+/** @typedef {Space} Instance */
 
 module.exports = { Space, handleOf }

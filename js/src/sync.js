@@ -118,4 +118,6 @@ class Sync {
   }
 }
 
+/** @typedef {Sync} Instance */
+
 module.exports = { Sync }

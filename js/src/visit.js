@@ -57,4 +57,6 @@ class Visit {
   }
 }
 
+/** @typedef {Visit} Instance */
+
 module.exports = { Visit }

@@ -1,0 +1,73 @@
+// @ts-check
+// Which cards are being looked at, and for how long. It knows nothing of pages: the component tells it what is visible.
+
+const LEAST_MS = 300
+
+class Exposure {
+  /**
+   * @param {{seen: (key: string) => void, left: (key: string, dwellMs: number) => void}} told
+   */
+  constructor(told) {
+    this.told = told
+    /** Cards in view, by key. @type {Map<string, {timer: any, sinceMs: number, totalMs: number}>} */
+    this.inView = new Map()
+    /** @type {Set<string>} */
+    this.seen = new Set()
+    this.paused = false
+  }
+
+  /** @param {string} key */
+  enter(key) {
+    if (this.inView.has(key)) return
+    const entry = { timer: null, sinceMs: 0, totalMs: 0 }
+    this.inView.set(key, entry)
+    if (!this.paused) this.run(key, entry)
+  }
+
+  /** @param {string} key */
+  leave(key) {
+    const entry = this.inView.get(key)
+    if (!entry) return
+    this.inView.delete(key)
+    this.stop(entry)
+    if (this.seen.has(key)) this.told.left(key, entry.totalMs)
+  }
+
+  /** @param {string} key @param {{timer: any, sinceMs: number, totalMs: number}} entry */
+  run(key, entry) {
+    entry.sinceMs = Date.now()
+    if (this.seen.has(key)) return
+    entry.timer = setTimeout(() => {
+      entry.timer = null
+      this.seen.add(key)
+      this.told.seen(key)
+    }, LEAST_MS)
+  }
+
+  /** @param {{timer: any, sinceMs: number, totalMs: number}} entry */
+  stop(entry) {
+    if (entry.timer) clearTimeout(entry.timer)
+    entry.timer = null
+    if (entry.sinceMs) entry.totalMs += Math.max(0, Date.now() - entry.sinceMs)
+    entry.sinceMs = 0
+  }
+
+  pause() {
+    if (this.paused) return
+    this.paused = true
+    for (const entry of this.inView.values()) this.stop(entry)
+  }
+
+  resume() {
+    if (!this.paused) return
+    this.paused = false
+    for (const [key, entry] of this.inView) this.run(key, entry)
+  }
+
+  /** Everything leaves. */
+  close() {
+    for (const key of Array.from(this.inView.keys())) this.leave(key)
+  }
+}
+
+module.exports = { Exposure, LEAST_MS }
