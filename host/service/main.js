@@ -16,8 +16,8 @@ import { share } from './share.js'
 /** What tests drive and read, on the view window. */
 const control = {
   pages: () => getCurrentPages().map(({ route, options: query }) => ({ route, options: { ...query } })),
-  data: () => copy(topPage().caller.data),
-  page: () => topPage().caller,
+  data: () => copy(topPage()?.caller.data),
+  page: () => topPage()?.caller,
   app: () => getApp(),
   wx: () => wx,
   errors: () => copy(records.errors),
@@ -74,6 +74,7 @@ Object.assign(self, {
       phone.ready()
     } catch (error) {
       report('boot', error)
+      phone.failed()
     }
   },
 })

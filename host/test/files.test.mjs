@@ -1,7 +1,7 @@
 // Files and storage outlive the app, and fail as a test orders.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { host, stage, until } from './stage.mjs'
+import { host, reopen, stage, until } from './stage.mjs'
 
 let scene
 before(async () => { scene = await stage() })
@@ -9,10 +9,6 @@ after(() => scene.close())
 
 /** Runs code with the page's own wx, in the page. */
 const withWx = (page, run, given) => page.evaluate(`(${run})(window.__mpHost.wx(), ${JSON.stringify(given)})`)
-const reopen = async (page) => {
-  await page.reload()
-  await page.waitForSelector('html[data-mp-ready]', { state: 'attached' })
-}
 
 const attempts = (wx, list) => {
   const files = wx.getFileSystemManager()

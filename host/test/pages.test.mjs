@@ -17,6 +17,12 @@ const withTrail = async (query, options) => {
   return page
 }
 
+/** After the browser has drawn, and told what came into sight. */
+const drawn = (page) => page.evaluate(async () => {
+  for (let frame = 0; frame < 3; frame++) await new Promise((done) => requestAnimationFrame(done))
+  await new Promise((done) => setTimeout(done, 0))
+})
+
 /** Holds a finger on an element for a while. */
 async function hold(page, selector, ms) {
   const box = await page.locator(selector).boundingBox()
@@ -63,7 +69,7 @@ test('a long press is one event and no tap; a short one is a tap', async () => {
   const data = await until(page, ({ held }) => held === 'sku2', 'longpress')
   assert.equal(data.chosen, '')
   assert.equal((await host(page, 'pages')).length, 1)
-  await hold(page, '[data-id="sku3"]', 100)
+  await hold(page, '[data-id="sku3"]', 0)
   await until(page, ({ id }) => id === 'sku3', 'tap')
 })
 
@@ -106,7 +112,7 @@ test('an intersection observer tells crossings of its thresholds, within its mar
   const seen = []
   for (const top of [0, 5, 20, 30, 45, 50, 200, 0]) {
     await host(page, 'scrollTo', top)
-    await page.waitForTimeout(100)
+    await drawn(page)
     seen.push(await page.evaluate(() => window.told.splice(0).map((ratio) => Math.round(ratio * 100))))
   }
   const crossed = (before, after) => [0, 0.5, 1].some((limit) => (limit ? (before >= limit) !== (after >= limit) : (before > 0) !== (after > 0)))
@@ -127,13 +133,13 @@ test('an intersection observer tells crossings of its thresholds, within its mar
     watch('#head', { thresholds: [0.5], initialRatio: 1 })
     watch('.foot', { thresholds: [0.5] })
   })
-  await page.waitForTimeout(100)
+  await drawn(page)
   assert.deepEqual(await ratios(() => window.told), [], 'what is as the page said it was at first is not told')
   await host(page, 'scrollTo', 130)
-  await page.waitForTimeout(100)
+  await drawn(page)
   assert.deepEqual(await ratios(() => window.told.splice(0)), ['#head head'])
   await host(page, 'scrollTo', 0)
-  await page.waitForTimeout(100)
+  await drawn(page)
   assert.deepEqual(await ratios(() => window.told.splice(0)), ['#head head'])
 })
 
@@ -174,6 +180,10 @@ test('a subpackage page runs; the frame shows the same app and passes its contro
   await page.goto(`${scene.server.url}/`)
   await page.frameLocator('#screen').locator('[data-id="sku0"]').waitFor()
   assert.equal((await host(page, 'pages'))[0].route, 'pages/home/home')
+})
+
+test('a mini-program that does not start says why', async () => {
+  await assert.rejects(() => scene.open('&start=pages/nowhere'), /page "pages\/nowhere" is not found/)
 })
 
 test('an error in page code is shown and recorded with its place', async () => {

@@ -5,12 +5,9 @@ import path from 'node:path'
 import zlib from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import binaryen from 'binaryen'
-import { chromium } from 'playwright-core'
 import { buildMiniProgram } from '../build.mjs'
+import { host, launchChromium, newPhone, openScreen, reopen, until } from '../drive.mjs'
 import { serveHost } from '../serve.mjs'
-
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
 
 export const fixture = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'fixture')
 
@@ -52,19 +49,13 @@ export async function stage() {
   fs.mkdirSync(shelf)
   fs.writeFileSync(path.join(shelf, 'goods.json'), '{"name":"海盐焦糖"}')
   const server = await serveHost(out, { origins: { 'https://cdn.example.com': shelf } })
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS })
+  const browser = await launchChromium()
   return {
     server,
     scratch,
-    /** Opens the fixture with a query, on a phone of its own unless a context is given. */
-    async open(query = '', { context, settings = {}, prepare } = {}) {
-      const phone = context || await browser.newContext({ hasTouch: true, viewport: { width: 375, height: 667 }, ...settings })
-      const page = await phone.newPage()
-      page.setDefaultTimeout(5000)
-      if (prepare) await page.addInitScript(prepare)
-      await page.goto(`${server.url}/?frame=0${query}`)
-      await page.waitForSelector('html[data-mp-ready]', { state: 'attached', timeout: 10000 })
-      return page
+    /** Opens the fixture with a query, on a phone of its own. */
+    async open(query = '', { settings, prepare } = {}) {
+      return openScreen(await newPhone(browser, settings), server.url, query, prepare)
     },
     async close() {
       await browser.close()
@@ -74,20 +65,4 @@ export async function stage() {
   }
 }
 
-/** A function of the host's control object, run in the page. */
-export const host = (page, name, ...args) => page.evaluate(([path, given]) => {
-  const keys = path.split('.')
-  const owner = keys.slice(0, -1).reduce((object, key) => object[key], window.__mpHost)
-  return owner[keys.at(-1)](...given)
-}, [name, args])
-
-/** Waits until the shown page's data satisfies a test. */
-export async function until(page, accept, what) {
-  const deadline = Date.now() + 5000
-  for (;;) {
-    const data = await host(page, 'data')
-    if (accept(data)) return data
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what || accept}: ${JSON.stringify(data)}`)
-    await page.waitForTimeout(20)
-  }
-}
+export { host, reopen, until }

@@ -47,6 +47,9 @@ window.__mpPhone = {
     list.hidden = false
     list.textContent += `${message}\n`
   },
+  failed() {
+    document.documentElement.setAttribute('data-mp-failed', '')
+  },
   ready() {
     document.documentElement.setAttribute('data-mp-ready', '')
   },
