@@ -1,0 +1,8 @@
+// @ts-check
+// The recommender opens here, once, before any page: its start runs behind the first paint.
+require('./zhiji')
+const shell = require('./services/shell')
+
+App({
+  onLaunch() { shell.labelTabs() },
+})

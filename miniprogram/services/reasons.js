@@ -1,0 +1,41 @@
+// @ts-check
+// From reason codes to sentences a person understands.
+const i18n = require('../i18n/index')
+const catalogue = require('./catalogue')
+
+/**
+ * @typedef {{ code: string, field: string, value: string, weight: number }} Reason
+ * @typedef {{ key: string, code: string, text: string, mark: string, field: string, value: string, blockText: string }} Sentence
+ */
+
+/** @type {Record<string, string>} */
+const MARKS = { PAGE_ORDER: '🗂️', PINNED: '📌', AD: '📣', MODEL: '✨', INTEREST: '💚', EXPLORE: '🎲', POPULAR: '🔥', DISLIKE: '🤏' }
+
+/**
+ * At most four sentences, strongest first; an empty explanation is the shop's own order.
+ * @param {Reason[]} reasons
+ * @returns {Sentence[]}
+ */
+exports.sentences = function (reasons) {
+  const words = i18n.words().why
+  /** @type {Record<string, string>} */
+  const sayings = /** @type {any} */ (words)
+  /** @type {Record<string, string>} */
+  const fields = words.fields
+  const given = reasons.length ? reasons.slice(0, 4) : [{ code: 'PAGE_ORDER', field: '', value: '', weight: 0 }]
+  return given.map((reason, k) => {
+    const value = reason.field && reason.value ? catalogue.name(reason.value) : ''
+    const code = reason.code === 'INTEREST' && reason.weight < 0 ? 'DISLIKE' : reason.code in MARKS ? reason.code : 'MODEL'
+    const text = value || code !== 'INTEREST' ? sayings[code] : words.MODEL
+    return {
+      key: k + code,
+      code: reason.code,
+      text: i18n.fill(text, { field: fields[reason.field] || reason.field, value }),
+      mark: MARKS[code],
+      field: reason.field || '',
+      // Only what can be blocked or forgotten gets buttons, and by its own name, not by its translation.
+      value: code === 'INTEREST' || code === 'DISLIKE' ? reason.value : '',
+      blockText: i18n.fill(words.block, { value }),
+    }
+  })
+}

@@ -1,0 +1,96 @@
+// @ts-check
+// The measurements of pages/selftest: which build runs, whether its numbers are the right ones, how long it takes on this phone.
+const zhiji = require('../zhiji')
+const golden = require('./golden')
+const catalogue = require('./catalogue')
+const probe = require('./storage-probe')
+const device = require('./device')
+
+const REPEATS = 5
+
+/** @typedef {{ key: string, value: string, verdict: 'pass' | 'fail' | 'skip' }} Row */
+
+/**
+ * FNV-1a over the bytes of the words, lowest byte first.
+ *
+ * Source: RFC 9923, section 2, 32 bits.
+ * @param {ArrayLike<number>} words
+ */
+function fingerprint(words) {
+  let hash = 0x811c9dc5
+  for (let k = 0; k < words.length; k++) {
+    for (let shift = 0; shift < 32; shift += 8) hash = Math.imul(hash ^ ((words[k] >>> shift) & 255), 0x01000193)
+  }
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+/** The middle of several runs, in milliseconds. @param {() => void} work */
+function median(work) {
+  const times = []
+  for (let k = 0; k < REPEATS; k++) {
+    const began = Date.now()
+    work()
+    times.push(Date.now() - began)
+  }
+  return times.sort((a, b) => a - b)[REPEATS >> 1]
+}
+
+/** @param {number} count */
+function candidates(count) {
+  const loaded = catalogue.loaded()
+  const list = []
+  for (let k = 0; k < count && loaded.length; k++) {
+    const item = loaded[k % loaded.length]
+    // Copies under ids of their own, so that a thousand candidates are a thousand items; nobody ever sees or records them.
+    list.push(k < loaded.length ? item : Object.assign({}, item, { id: 'selftest-' + k }))
+  }
+  return list
+}
+
+/**
+ * Writes, reads back and removes a few records.
+ * @returns {Promise<boolean>}
+ */
+async function filesWork() {
+  const before = await probe.verdict()
+  if (before) return before.kept // the kill test's own files are the better witness; they stay
+  await probe.run((count) => count < 20)
+  const verdict = await probe.verdict()
+  await probe.clear()
+  return Boolean(verdict && verdict.kept && verdict.whole === 20 && verdict.tornBytes === 0)
+}
+
+/**
+ * @returns {Promise<{ rows: Row[], result: object }>}
+ */
+exports.run = async function () {
+  const killed = await probe.verdict().catch(() => null)
+  const engine = await zhiji.diagnostics()
+  const hash = engine.golden ? fingerprint(engine.golden) : ''
+  const rank = engine.build ? median(() => zhiji.rank(candidates(60), { surface: 'home', slots: 10 })) : -1
+  const rankMany = engine.build ? median(() => zhiji.rank(candidates(1000), { surface: 'home', slots: 10 })) : -1
+  const files = await filesWork().catch(() => false)
+  const right = hash === golden.fingerprint && engine.golden && engine.golden.length === golden.words
+  /** @type {Row[]} */
+  const rows = [
+    { key: 'build', value: engine.build ? engine.build + ' · ' + engine.engineVersion : engine.degraded, verdict: engine.build ? 'pass' : 'fail' },
+    { key: 'golden', value: hash ? hash + ' · ' + engine.golden.length : '', verdict: !hash ? 'skip' : right ? 'pass' : 'fail' },
+    { key: 'start', value: engine.build ? engine.startMs + ' ms' : '', verdict: engine.build ? 'pass' : 'skip' },
+    { key: 'rank', value: rank < 0 ? '' : rank + ' ms', verdict: rank < 0 ? 'skip' : 'pass' },
+    { key: 'rankMany', value: rankMany < 0 ? '' : rankMany + ' ms', verdict: rankMany < 0 ? 'skip' : 'pass' },
+    { key: 'storage', value: '', verdict: files ? 'pass' : 'fail' },
+    { key: 'kill', value: killed ? killed.whole + ' / ' + killed.acknowledged : '', verdict: !killed ? 'skip' : killed.kept ? 'pass' : 'fail' },
+  ]
+  const result = {
+    format: 1,
+    device: device.describe(),
+    build: engine.build,
+    engineVersion: engine.engineVersion,
+    golden: { fingerprint: hash, right: Boolean(right) },
+    startMs: engine.startMs,
+    rankMs: { of60: rank, of1000: rankMany },
+    files,
+    kill: killed,
+  }
+  return { rows, result }
+}
