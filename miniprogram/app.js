@@ -1,6 +1,6 @@
 // @ts-check
 // The recommender opens here, once, before any page: its start runs behind the first paint.
-require('./zhiji')
+require('./recommender')
 const shell = require('./services/shell')
 
 App({

@@ -135,3 +135,14 @@ exports.translate = function () { items.forEach((item) => { item.show = shown(it
  * @param {string} value
  */
 exports.name = function (value) { return i18n.language() === 'en' ? english.get(value) || value : value }
+
+/**
+ * All such names that are not what they are called in the catalogue.
+ * @returns {Record<string, string>}
+ */
+exports.names = function () {
+  /** @type {Record<string, string>} */
+  const names = {}
+  if (i18n.language() === 'en') english.forEach((name, value) => { names[value] = name })
+  return names
+}

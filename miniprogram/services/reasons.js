@@ -9,7 +9,16 @@ const catalogue = require('./catalogue')
  */
 
 /** @type {Record<string, string>} */
-const MARKS = { PAGE_ORDER: '🗂️', PINNED: '📌', AD: '📣', MODEL: '✨', INTEREST: '💚', EXPLORE: '🎲', POPULAR: '🔥', DISLIKE: '🤏' }
+const MARKS = { PAGE_ORDER: '🗂️', PINNED: '📌', AD: '📣', MODEL: '✨', INTEREST: '💚', EXPLORE: '🎲', POPULAR: '🔥', RECENT: '👀', HABIT: '🏷️', FATIGUE: '🥱', DISLIKE: '🤏' }
+
+/**
+ * @param {Reason} reason
+ * @param {boolean} named whether there is a word to speak of
+ */
+function codeOf(reason, named) {
+  if (reason.code === 'INTEREST') return !named ? 'RECENT' : reason.weight < 0 ? 'DISLIKE' : 'INTEREST'
+  return reason.code in MARKS ? reason.code : 'MODEL'
+}
 
 /**
  * At most four sentences, strongest first; an empty explanation is the shop's own order.
@@ -24,9 +33,11 @@ exports.sentences = function (reasons) {
   const fields = words.fields
   const given = reasons.length ? reasons.slice(0, 4) : [{ code: 'PAGE_ORDER', field: '', value: '', weight: 0 }]
   return given.map((reason, k) => {
-    const value = reason.field && reason.value ? catalogue.name(reason.value) : ''
-    const code = reason.code === 'INTEREST' && reason.weight < 0 ? 'DISLIKE' : reason.code in MARKS ? reason.code : 'MODEL'
-    const text = value || code !== 'INTEREST' ? sayings[code] : words.MODEL
+    // A product's number means nothing to a person: "the same product" is "close to what you looked at".
+    const named = Boolean(reason.value) && reason.field !== 'spu'
+    const value = named ? catalogue.name(reason.value) : ''
+    const code = codeOf(reason, named)
+    const text = sayings[code]
     return {
       key: k + code,
       code: reason.code,

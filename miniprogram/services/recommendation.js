@@ -1,6 +1,6 @@
 // @ts-check
 // What the pages share about the recommender: whether it is on, whether to ask, and whether the person changed his mind since a list was made.
-const zhiji = require('../zhiji')
+const zhiji = require('../recommender')
 const config = require('../config')
 
 let changes = 0
@@ -14,21 +14,22 @@ exports.changed = function () { changes++ }
 /** Whether goods are in a personal order now. */
 exports.active = () => zhiji.consent.state().status === 'granted' && zhiji.personalisation()
 
-/** Whether nobody has answered yet, or has answered an older text. */
-exports.mustAsk = function () {
-  const state = zhiji.consent.state()
-  return state.status === 'unknown' || (state.status === 'granted' && state.policyVersion !== config.policyVersion)
-}
+/** Whether nobody has answered yet, or has agreed to an older text. */
+exports.mustAsk = () => zhiji.consent.state().ask
 
+/** @returns {Promise<unknown>} settles when the answer holds */
 exports.agree = function () {
-  zhiji.consent.grant({ policyVersion: config.policyVersion, purposes: config.purposes })
   changes++
+  return zhiji.consent.grant({ policyVersion: config.policyVersion, purposes: config.purposes })
 }
 
-/** A refusal is remembered, so that it is not asked again, and whatever there was is erased. */
+/**
+ * A refusal is remembered, so that it is not asked again, and whatever there was is erased.
+ * @returns {Promise<unknown>}
+ */
 exports.refuse = function () {
-  zhiji.consent.withdraw({ erase: true })
   changes++
+  return zhiji.consent.withdraw({ erase: true })
 }
 
 /**
@@ -40,6 +41,6 @@ exports.settled = function (limitMs) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, limitMs)
     const done = () => { clearTimeout(timer); resolve() }
-    zhiji.ready.then(done, done)
+    zhiji.ready().then(done, done)
   })
 }

@@ -1,6 +1,6 @@
 // @ts-check
 // The measurements of pages/selftest: which build runs, whether its numbers are the right ones, how long it takes on this phone.
-const zhiji = require('../zhiji')
+const zhiji = require('../recommender')
 const golden = require('./golden')
 const catalogue = require('./catalogue')
 const probe = require('./storage-probe')
@@ -65,12 +65,12 @@ async function filesWork() {
  */
 exports.run = async function () {
   const killed = await probe.verdict().catch(() => null)
-  const engine = await zhiji.diagnostics()
-  const hash = engine.golden ? fingerprint(engine.golden) : ''
+  const engine = zhiji.diagnostics()
+  const hash = engine.golden.length ? fingerprint(engine.golden) : ''
   const rank = engine.build ? median(() => zhiji.rank(candidates(60), { surface: 'home', slots: 10 })) : -1
   const rankMany = engine.build ? median(() => zhiji.rank(candidates(1000), { surface: 'home', slots: 10 })) : -1
   const files = await filesWork().catch(() => false)
-  const right = hash === golden.fingerprint && engine.golden && engine.golden.length === golden.words
+  const right = hash === golden.fingerprint && engine.golden.length === golden.words
   /** @type {Row[]} */
   const rows = [
     { key: 'build', value: engine.build ? engine.build + ' · ' + engine.engineVersion : engine.degraded, verdict: engine.build ? 'pass' : 'fail' },
@@ -86,8 +86,9 @@ exports.run = async function () {
     device: device.describe(),
     build: engine.build,
     engineVersion: engine.engineVersion,
-    golden: { fingerprint: hash, right: Boolean(right) },
+    golden: { fingerprint: hash, right },
     startMs: engine.startMs,
+    storage: engine.storage,
     rankMs: { of60: rank, of1000: rankMany },
     files,
     kill: killed,

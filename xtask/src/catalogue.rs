@@ -18,6 +18,8 @@ use words::{CATEGORIES, Category, PROMISES, Pair};
 pub const ITEMS: usize = 5_000;
 /// Goods in one shard, the unit the shop fetches.
 pub const SHARD: usize = 20;
+/// The demo's seed.
+pub const SEED: u64 = 7;
 /// What `index.json` calls itself; a shop refuses a number it does not know.
 pub const VERSION: u32 = 1;
 
@@ -213,7 +215,8 @@ fn product(
     for v in 0..variants {
         *skus += 1;
         let variant = &category.variants[(first + v) % category.variants.len()];
-        let liked = popularity * (0.3 + random.unit());
+        // Further variants come later than the first, so that the head of the catalogue is not one shirt in four sizes.
+        let liked = popularity * (0.3 + random.unit()) / f64::from(1u32 << v);
         let sold = (liked * liked * 12.0) as u32 + random.below(40) as u32;
         let item = Item {
             id: format!("sku{skus:05}"),

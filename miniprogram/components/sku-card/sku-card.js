@@ -3,7 +3,7 @@
 Component({
   options: { virtualHost: true },
   properties: {
-    item: { type: Object, value: /** @type {any} */ ({}) },
+    item: { type: Object, value: /** @type {any} */ ({ show: { tags: [] } }) },
     index: { type: Number, value: 0 },
     reason: { type: null, value: /** @type {any} */ (null) },
   },

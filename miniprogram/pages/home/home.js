@@ -1,5 +1,5 @@
 // @ts-check
-const zhiji = require('../../zhiji')
+const zhiji = require('../../recommender')
 const catalogue = require('../../services/catalogue')
 const recommendation = require('../../services/recommendation')
 const shell = require('../../services/shell')
@@ -20,12 +20,12 @@ Page({
   /** How many shards this feed has been given. */
   pushed: 0,
   /** One batch after the other, in the order they were asked for. */
-  queue: /** @type {Promise<void>} */ (Promise.resolve()),
+  queue: /** @type {Promise<void>} */ (/** @type {unknown} */ (null)),
   /** State of mind the list was made in. */
   madeAt: 0,
-  language: '',
   data: {
     t: i18n.words(),
+    language: i18n.language(),
     list: /** @type {any[]} */ ([]),
     status: /** @type {'loading' | 'more' | 'failed' | 'empty' | 'end'} */ ('loading'),
     personal: false,
@@ -34,18 +34,15 @@ Page({
   },
 
   onLoad() {
-    this.language = i18n.language()
+    this.queue = Promise.resolve()
     this.restart()
     recommendation.settled(8000).then(() => this.setData({ ask: recommendation.mustAsk() }))
   },
 
   onShow() {
     shell.title(i18n.words().home.title)
-    const translated = this.language !== i18n.language()
-    if (translated) {
-      this.language = i18n.language()
-      this.setData({ t: i18n.words() })
-    }
+    const translated = this.data.language !== i18n.language()
+    if (translated) this.setData({ t: i18n.words(), language: i18n.language() })
     // Whoever changed his mind on the privacy page should see it at once: the list begins anew, from shelves already at hand.
     if (translated || this.madeAt !== recommendation.changes()) this.restart()
   },
@@ -113,19 +110,17 @@ Page({
   /** @param {{ detail: { id: string } }} event */
   onOpen(event) { shell.openItem(event.detail.id) },
 
-  onAgree() {
-    recommendation.agree()
-    this.answered()
-  },
+  onAgree() { this.answered(recommendation.agree()) },
 
-  onRefuse() {
-    recommendation.refuse()
-    this.answered()
-  },
+  onRefuse() { this.answered(recommendation.refuse()) },
 
-  /** The goods on the screen stay where they are: an answer changes what comes next, not what is shown. */
-  answered() {
+  /**
+   * The goods on the screen stay where they are: an answer changes what comes next, not what is shown.
+   * @param {Promise<unknown>} decision
+   */
+  answered(decision) {
     this.madeAt = recommendation.changes()
-    this.setData({ ask: false, personal: recommendation.active() })
+    this.setData({ ask: false })
+    decision.then(() => this.setData({ personal: recommendation.active() }))
   },
 })

@@ -1,5 +1,5 @@
 // @ts-check
-const zhiji = require('../../zhiji')
+const zhiji = require('../../recommender')
 const catalogue = require('../../services/catalogue')
 const basket = require('../../services/basket')
 const reasons = require('../../services/reasons')
@@ -9,7 +9,10 @@ const i18n = require('../../i18n/index')
 
 const ALIKE = 6
 
-/** @typedef {import('../../services/catalogue').Item} Item */
+/**
+ * @typedef {import('../../services/catalogue').Item} Item
+ * @typedef {{ detail: { field: 'category' | 'brand' | 'creator' | 'tags', value: string } }} Choice what the reasons' buttons name
+ */
 
 Page({
   id: '',
@@ -17,6 +20,7 @@ Page({
   visit: null,
   data: {
     t: i18n.words(),
+    language: i18n.language(),
     item: /** @type {Item | null} */ (null),
     missing: false,
     stock: '',
@@ -31,18 +35,18 @@ Page({
   onLoad(query) {
     this.id = decodeURIComponent(query.id || '')
     const item = catalogue.item(this.id)
-    this.setData({ t: i18n.words() })
+    this.setData({ t: i18n.words(), language: i18n.language() })
     if (!item) return this.setData({ missing: true })
     shell.title(item.show.brand)
     this.visit = zhiji.visit(item.id)
     this.present(item)
     // From memory, all of it: what stands beside an item must not show on the network which item it is.
     const others = catalogue.loaded().filter((other) => other.spu !== item.spu && other.stock > 0)
-    this.setData({ alike: zhiji.rank(others, { surface: 'item', slots: ALIKE }) })
+    this.setData({ alike: zhiji.rank(others, { surface: 'item', slots: ALIKE }).items })
   },
 
-  onShow() { if (this.visit) this.visit.show() },
-  onHide() { if (this.visit) this.visit.hide() },
+  onShow() { if (this.visit) this.visit.resume() },
+  onHide() { if (this.visit) this.visit.pause() },
   onUnload() { if (this.visit) this.visit.end() },
 
   /** @param {Item} item */
@@ -81,14 +85,14 @@ Page({
 
   onWhyClose() { this.setData({ why: false }) },
 
-  /** @param {{ detail: { field: string, value: string } }} event */
+  /** @param {Choice} event */
   onBlock(event) {
     const { field, value } = event.detail
     zhiji.block(field, value)
     this.acted(i18n.fill(i18n.words().why.blocked, { value: catalogue.name(value) }))
   },
 
-  /** @param {{ detail: { field: string, value: string } }} event */
+  /** @param {Choice} event */
   onForget(event) {
     const { field, value } = event.detail
     zhiji.forget({ field, value })

@@ -1,5 +1,5 @@
 // @ts-check
-const zhiji = require('../../zhiji')
+const zhiji = require('../../recommender')
 const basket = require('../../services/basket')
 const catalogue = require('../../services/catalogue')
 const recommendation = require('../../services/recommendation')
@@ -26,8 +26,8 @@ Page({
       language: i18n.language(),
       granted: zhiji.consent.state().status === 'granted',
       personal: recommendation.active(),
-      cart: basket.lines().map(({ id, count }) => ({ item: catalogue.item(id), count: i18n.fill(words.mine.pieces, { count }) })),
-      favourites: basket.favourites().map((id) => ({ item: catalogue.item(id) })),
+      cart: basket.lines().map(({ id, count }) => ({ id, item: catalogue.item(id), count: i18n.fill(words.mine.pieces, { count }) })),
+      favourites: basket.favourites().map((id) => ({ id, item: catalogue.item(id) })),
     })
   },
 

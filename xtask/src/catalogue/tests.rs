@@ -2,8 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-const SEED: u64 = 7;
-
 #[test]
 fn five_thousand_goods_with_distinct_ids() {
     let items = catalogue(SEED);
@@ -35,6 +33,13 @@ fn popular_goods_come_early() {
     let items = catalogue(SEED);
     let mean = |part: &[Item]| part.iter().map(|item| item.prior).sum::<f64>() / part.len() as f64;
     assert!(mean(&items[..500]) > 2.0 * mean(&items[4_500..]));
+}
+
+#[test]
+fn the_first_list_shows_a_product_once() {
+    let items = catalogue(SEED);
+    let products: BTreeSet<&str> = items[..60].iter().map(|item| item.spu.as_str()).collect();
+    assert!(products.len() >= 55, "{} products among the first 60 goods", products.len());
 }
 
 #[test]

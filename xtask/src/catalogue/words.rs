@@ -55,7 +55,8 @@ const SHOE_SIZES: &[Pair] =
     &[("37码", "size 37"), ("38码", "size 38"), ("40码", "size 40"), ("42码", "size 42"), ("44码", "size 44")];
 const PACKS: &[Pair] = &[("单袋装", "1 pack"), ("3袋装", "3 packs"), ("6袋装", "6 packs"), ("家庭装", "family pack")];
 const WEIGHTS: &[Pair] = &[("500克", "500 g"), ("1千克", "1 kg"), ("2.5千克", "2.5 kg"), ("5千克", "5 kg")];
-const VOLUMES: &[Pair] = &[("30毫升", "30 ml"), ("50毫升", "50 ml"), ("100毫升", "100 ml"), ("双支装", "twin pack")];
+const BOXES: &[Pair] =
+    &[("正装", "full size"), ("旅行装", "travel size"), ("双支装", "twin pack"), ("礼盒装", "gift box")];
 const MEMORY: &[Pair] = &[("标准版", "standard"), ("高配版", "plus"), ("旗舰版", "flagship"), ("套装版", "bundle")];
 const EDITIONS: &[Pair] =
     &[("平装", "paperback"), ("精装", "hardcover"), ("插图版", "illustrated"), ("大字版", "large print")];
@@ -110,7 +111,7 @@ pub const CATEGORIES: &[Category] = &[
         creators [("家电测评室", "Appliance Lab"), ("省电达人", "Watt Saver"), ("懒人之家", "Easy Living"), ("老李电器", "Li Appliances")],
         styles [("静音", "Quiet"), ("节能", "Energy-saving"), ("智能", "Smart"), ("迷你", "Compact"), ("大容量", "Large"), ("一键", "One-touch")],
         nouns nouns!["电风扇" "Fan" "🌀", "台灯" "Lamp" "💡", "吸尘器" "Vacuum" "🧹", "加湿器" "Humidifier" "💧", "电视" "Television" "📺", "洗衣机" "Washer" "🧺"]),
-    category!(("美妆", "Beauty"), 12, 350, (29.0, 599.0), VOLUMES,
+    category!(("美妆", "Beauty"), 12, 350, (29.0, 599.0), BOXES,
         brands [("花漾记", "Huayang"), ("芷兰坊", "Zhilan"), ("雪栗", "Xueli"), ("拾颜", "Shiyan"), ("露笙", "Lusheng")],
         creators [("成分党小鹿", "Ingredient Fawn"), ("素颜研究社", "Bare Face Club"), ("口红试色间", "Lipstick Room"), ("油皮日记", "Oily Skin Diary")],
         styles [("保湿", "Hydrating"), ("敏感肌", "Gentle"), ("持妆", "Long-wear"), ("提亮", "Brightening"), ("无香", "Fragrance-free"), ("清爽", "Fresh")],
@@ -125,12 +126,12 @@ pub const CATEGORIES: &[Category] = &[
         creators [("办公室零食柜", "Office Snack Box"), ("辣味研究员", "Spice Researcher"), ("阿婆的炒货", "Grandma's Roasts"), ("追剧补给站", "Binge Supply")],
         styles [("低糖", "Low-sugar"), ("麻辣", "Spicy"), ("酥脆", "Crispy"), ("非油炸", "Not Fried"), ("独立小包", "Single-serve"), ("手工", "Handmade")],
         nouns nouns!["坚果" "Nuts" "🥜", "饼干" "Cookies" "🍪", "巧克力" "Chocolate" "🍫", "薯片" "Crisps" "🍟", "糖果" "Candy" "🍬", "爆米花" "Popcorn" "🍿", "月饼" "Mooncake" "🥮"]),
-    category!(("生鲜", "Fresh"), 11, 96, (9.0, 299.0), WEIGHTS,
+    category!(("生鲜", "Fresh"), 11, 96, (9.0, 119.0), WEIGHTS,
         brands [("晨露田", "Chenlutian"), ("一亩甜", "Yimutian"), ("渔火湾", "Yuhuo"), ("岭上果", "Lingshang"), ("青坡牧", "Qingpo")],
         creators [("果农老周", "Farmer Zhou"), ("海边小渔", "Little Fisher"), ("菜场阿姨", "Market Auntie"), ("高原农场", "Highland Farm")],
         styles [("当季", "Seasonal"), ("产地直发", "Farm-direct"), ("有机", "Organic"), ("冷链", "Chilled"), ("脆甜", "Crisp"), ("现摘", "Just Picked")],
         nouns nouns!["苹果" "Apples" "🍎", "草莓" "Strawberries" "🍓", "车厘子" "Cherries" "🍒", "大虾" "Prawns" "🦐", "牛排" "Steak" "🥩", "鸡蛋" "Eggs" "🥚", "西兰花" "Broccoli" "🥦", "芒果" "Mangoes" "🥭"]),
-    category!(("图书", "Books"), 10, 228, (19.0, 169.0), EDITIONS,
+    category!(("图书", "Books"), 10, 228, (19.0, 119.0), EDITIONS,
         brands [("长灯书坊", "Changdeng"), ("纸舟", "Zhizhou"), ("北窗文库", "Beichuang"), ("拾页", "Shiye"), ("半卷出版", "Banjuan")],
         creators [("夜读人", "Night Reader"), ("街角书店", "Corner Bookshop"), ("推理迷阿木", "Mystery Mu"), ("绘本姐姐", "Picture Book Sis")],
         styles [("推理", "Mystery"), ("历史", "History"), ("科幻", "Sci-fi"), ("治愈", "Comforting"), ("入门", "Beginner"), ("旅行", "Travel")],
@@ -138,17 +139,17 @@ pub const CATEGORIES: &[Category] = &[
     category!(("文具", "Stationery"), 8, 48, (5.0, 159.0), COLOURS,
         brands [("墨点社", "Modian"), ("方格纸", "Fangge"), ("铅字屋", "Qianzi"), ("知更笔", "Zhigeng"), ("叠叠册", "Diedie")],
         creators [("手帐小筑", "Journal House"), ("考研自习室", "Study Room"), ("钢笔先生", "Mr Fountain Pen"), ("美术生仓库", "Art Student Store")],
-        styles [("顺滑", "Smooth"), ("极简", "Minimal"), ("可替芯", "Refillable"), ("手帐", "Journaling"), ("速干", "Quick-dry"), ("绘画", "Drawing")],
+        styles [("顺滑", "Smooth"), ("极简", "Minimal"), ("可替芯", "Refillable"), ("手帐", "Journaling"), ("速干", "Quick-dry"), ("学生", "Student")],
         nouns nouns!["钢笔" "Fountain Pen" "🖋️", "笔记本" "Notebook" "📓", "水彩" "Watercolours" "🎨", "铅笔" "Pencils" "✏️", "便签" "Sticky Notes" "📝", "尺子" "Ruler" "📐"]),
     category!(("家居", "Home"), 11, 28, (19.0, 1_999.0), COLOURS,
         brands [("木棠家", "Mutang"), ("宿光", "Suguang"), ("织庐", "Zhilu"), ("归野", "Guiye"), ("方寸居", "Fangcun")],
         creators [("租房改造家", "Rental Makeover"), ("收纳师阿静", "Organiser Jing"), ("木工小院", "Woodwork Yard"), ("睡眠实验室", "Sleep Lab")],
-        styles [("北欧", "Nordic"), ("原木", "Solid-wood"), ("亲肤", "Skin-friendly"), ("收纳", "Storage"), ("日式", "Japanese"), ("加厚", "Thick")],
+        styles [("北欧", "Nordic"), ("原木", "Solid-wood"), ("亲肤", "Skin-friendly"), ("收纳", "Storage"), ("日式", "Japanese"), ("轻奢", "Elegant")],
         nouns nouns!["沙发" "Sofa" "🛋️", "四件套" "Bedding Set" "🛏️", "蜡烛" "Candle" "🕯️", "椅子" "Chair" "🪑", "挂钟" "Wall Clock" "🕰️", "相框" "Frame" "🖼️"]),
-    category!(("厨具", "Kitchen"), 9, 14, (15.0, 899.0), COLOURS,
+    category!(("厨具", "Kitchen"), 9, 14, (15.0, 399.0), COLOURS,
         brands [("炊小筑", "Chuixiao"), ("铁匠铺子", "Tiejiang"), ("青灶", "Qingzao"), ("一勺味", "Yishao"), ("锅与山", "Guoyushan")],
         creators [("下厨的阿强", "Cook Qiang"), ("烘焙小课堂", "Baking Class"), ("一人食", "Table for One"), ("刀工师傅", "Knife Master")],
-        styles [("不粘", "Non-stick"), ("铸铁", "Cast-iron"), ("一人食", "Solo"), ("耐高温", "Heat-proof"), ("烘焙", "Baking"), ("易清洁", "Easy-clean")],
+        styles [("不粘", "Non-stick"), ("耐用", "Durable"), ("一人食", "Solo"), ("耐高温", "Heat-proof"), ("烘焙", "Baking"), ("易清洁", "Easy-clean")],
         nouns nouns!["煎锅" "Frying Pan" "🍳", "菜刀" "Chef Knife" "🔪", "汤锅" "Stock Pot" "🍲", "茶壶" "Teapot" "🫖", "饭碗" "Rice Bowl" "🍚", "咖啡杯" "Coffee Cup" "☕"]),
     category!(("宠物", "Pets"), 9, 30, (9.0, 399.0), PACKS,
         brands [("毛孩记", "Maohai"), ("喵当家", "Miaodang"), ("汪星仓", "Wangxing"), ("尾巴社", "Weiba"), ("爪印里", "Zhaoyin")],
@@ -193,17 +194,17 @@ pub const CATEGORIES: &[Category] = &[
     category!(("乐器", "Music"), 6, 264, (39.0, 2_999.0), MEMORY,
         brands [("弦上月", "Xianshang"), ("知音阁", "Zhiyin"), ("鼓浪", "Gulang"), ("木吟", "Muyin"), ("竹里馆", "Zhuli")],
         creators [("吉他老师阿飞", "Guitar Fei"), ("民乐小铺", "Folk Music Shop"), ("鼓手日常", "Drummer Days"), ("琴行老板", "Music Store Boss")],
-        styles [("初学", "Beginner"), ("单板", "Solid-top"), ("便携", "Portable"), ("演出", "Stage"), ("民族", "Folk"), ("静音", "Quiet")],
+        styles [("初学", "Beginner"), ("手工", "Handcrafted"), ("便携", "Portable"), ("演出", "Stage"), ("民族", "Folk"), ("静音", "Quiet")],
         nouns nouns!["吉他" "Guitar" "🎸", "电子琴" "Keyboard" "🎹", "小提琴" "Violin" "🎻", "鼓" "Drum" "🥁", "小号" "Trumpet" "🎺", "话筒" "Microphone" "🎤", "手风琴" "Accordion" "🪗"]),
     category!(("运动健身", "Fitness"), 8, 172, (19.0, 899.0), COLOURS,
         brands [("力野", "Liye"), ("汗滴", "Handi"), ("伸展社", "Shenzhan"), ("十公里", "Shigongli"), ("弈动", "Yidong")],
         creators [("瑜伽小雅", "Yoga Ya"), ("撸铁日记", "Lifting Diary"), ("网球搭子", "Tennis Buddy"), ("泳队教练", "Swim Coach")],
         styles [("加厚", "Thick"), ("入门", "Beginner"), ("专业", "Pro"), ("防滑", "Non-slip"), ("可调节", "Adjustable"), ("居家", "Home")],
         nouns nouns!["瑜伽垫" "Yoga Mat" "🧘", "哑铃" "Dumbbells" "🏋️", "羽毛球拍" "Badminton Racket" "🏸", "足球" "Football" "⚽", "网球拍" "Tennis Racket" "🎾", "泳镜" "Swim Goggles" "🥽", "乒乓球拍" "Ping-pong Bat" "🏓"]),
-    category!(("茶酒饮料", "Drinks"), 9, 60, (9.0, 699.0), PACKS,
+    category!(("茶酒饮料", "Drinks"), 9, 60, (9.0, 199.0), PACKS,
         brands [("山吟茶事", "Shanyin"), ("醒舍", "Xingshe"), ("果然泡", "Guoranpao"), ("豆巷", "Douxiang"), ("雾半山", "Wubanshan")],
         creators [("茶农阿云", "Tea Grower Yun"), ("手冲咖啡师", "Pour-over Barista"), ("气泡水控", "Sparkling Fan"), ("微醺小酒馆", "Tipsy Tavern")],
-        styles [("冷萃", "Cold-brew"), ("明前", "Early Spring"), ("无糖", "Sugar-free"), ("低因", "Low-caffeine"), ("果味", "Fruity"), ("浓香", "Rich")],
+        styles [("冷萃", "Cold-brew"), ("原产地", "Single-origin"), ("无糖", "Sugar-free"), ("低因", "Low-caffeine"), ("果味", "Fruity"), ("浓香", "Rich")],
         nouns nouns!["绿茶" "Green Tea" "🍵", "咖啡豆" "Coffee Beans" "☕", "果汁" "Juice" "🧃", "气泡水" "Sparkling Water" "🥤", "椰子水" "Coconut Water" "🥥", "牛奶" "Milk" "🥛"]),
 ];
 
