@@ -1,7 +1,7 @@
 //! The examples of a data set: what the fold gave, held as plain columns.
 
 use super::dataset::{Dataset, Split};
-use super::replay::Replay;
+use super::replay::{Replay, Signal};
 use super::rows::Rows;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -124,8 +124,10 @@ pub fn collect(data: &Dataset, layout: &Rc<Layout>, label: usize, rows: &mut Row
     let mut number = 0u32;
     data.for_each_user(rows, |user| {
         let mut replay = Replay::new(Rc::clone(&data.schema), Rc::clone(layout))?;
-        replay.run(&user, |example, origin| {
-            if example.label == label {
+        replay.run(&user, |signal| {
+            if let Signal::New(example, origin, _) = signal
+                && example.label == label
+            {
                 examples.push(&NewExample {
                     dense: example.dense,
                     words: example.words,

@@ -34,6 +34,7 @@ impl std::error::Error for NotFinite {}
 
 /// The figures of one set of examples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Metrics {
     /// Examples.
     pub rows: usize,

@@ -10,6 +10,7 @@ pub mod logistic;
 pub mod metrics;
 pub mod model;
 pub mod names;
+pub mod phone;
 pub mod replay;
 pub mod rows;
 pub mod schema_file;

@@ -1,13 +1,13 @@
-//! From trained weights to a bundle, and from a bundle to scores.
+//! From trained weights to a bundle, and from a bundle to a ranker.
 
 use super::examples::{Examples, ID_FIELD};
 use super::logistic::Trained;
-use super::metrics::Scored;
 use anyhow::{Context as _, bail};
 use zhiji::block::Wide;
 use zhiji::bundle::{self, Model, Probe, WideWeights};
 use zhiji::features::Layout;
 use zhiji::schema::Schema;
+use zhiji::score::{self, BindError, Ranker};
 
 /// How many known answers a bundle carries.
 const PROBES: usize = 8;
@@ -84,7 +84,7 @@ pub fn pack(trained: &Trained, examples: &Examples, naming: &Naming<'_>) -> anyh
         model.probes.push(Probe { dense: dense.clone(), hashed: keys.clone(), logit: logit(wide, &dense, &keys) });
     }
     let bytes = bundle::write(&model)?;
-    Scorer::open(&bytes, naming.schema, naming.layout).context("the bundle that was written does not score")?;
+    open(&bytes, naming.schema, naming.layout).context("the bundle that was written cannot be used")?;
     Ok(bytes)
 }
 
@@ -92,57 +92,15 @@ fn logit(wide: &Wide, dense: &[f32], keys: &[u64]) -> f32 {
     wide.logit(wide.score_user(), wide.score_item(keys), wide.score_pair(dense))
 }
 
-fn block(w: &WideWeights) -> anyhow::Result<Wide> {
-    Ok(Wide::new(w.bias, w.weight.clone(), w.mean.clone(), w.scale.clone(), w.hashed.clone())?)
-}
-
-/// A bundle, opened as a phone opens it and bound to a layout.
-pub struct Scorer {
-    wide: Wide,
-    picks: Vec<usize>,
-    hashed: Vec<u16>,
-    /// The label whose probability it gives.
-    pub label: String,
-}
-
-impl Scorer {
-    /// Parses, verifies and probes the bytes.
-    ///
-    /// # Errors
-    /// Whatever a phone would say, or a feature that this schema does not give.
-    pub fn open(bytes: &[u8], schema: &Schema, layout: &Layout) -> anyhow::Result<Self> {
-        let verified = bundle::open(bytes)?.verify(&schema.space)?;
-        let wide = block(&verified.model().wide)?;
-        let bundle = verified.run_probes(|_, dense, keys| logit(&wide, dense, keys))?;
-        let model = bundle.model();
-        if model.fingerprint.is_some_and(|f| f != schema.fingerprint()) {
-            bail!("the bundle was made for exactly another schema");
-        }
-        let place = |name: &String| {
-            let at = layout.names().iter().position(|n| n == name);
-            at.with_context(|| format!("this schema gives no feature `{name}`"))
-        };
-        let picks = model.wide.features.iter().map(place).collect::<anyhow::Result<_>>()?;
-        let hashed = hashed_fields(schema, &model.wide.hashed_fields)?;
-        Ok(Self { wide, picks, hashed, label: model.wide.label.clone() })
-    }
-
-    /// Scores the examples at `rows`.
-    pub fn score(&self, examples: &Examples, rows: &[usize]) -> Vec<Scored> {
-        let (mut dense, mut keys) = (Vec::new(), Vec::new());
-        rows.iter()
-            .map(|&i| {
-                let all = examples.dense(i);
-                dense.clear();
-                dense.extend(self.picks.iter().map(|&p| all[p]));
-                examples.keys(i, &self.hashed, &mut keys);
-                Scored {
-                    user: examples.user[i],
-                    earlier: examples.earlier[i],
-                    positive: examples.positive[i],
-                    logit: logit(&self.wide, &dense, &keys),
-                }
-            })
-            .collect()
-    }
+/// Opens a bundle as a phone does: parsed, verified, probed, bound to the schema's features. Gives the ranker and its label's name.
+///
+/// # Errors
+/// Whatever a phone would say.
+pub fn open(bytes: &[u8], schema: &Schema, layout: &Layout) -> anyhow::Result<(Ranker, String)> {
+    let verified = bundle::open(bytes)?.verify(&schema.space)?;
+    let unfit = |e: BindError| anyhow::anyhow!("the bundle does not fit the schema: {e:?}");
+    let wide = score::block(verified.model()).map_err(unfit)?;
+    let bundle = verified.run_probes(|_, dense, keys| logit(&wide, dense, keys))?;
+    let ranker = Ranker::bind(schema, layout, bundle.model(), 1).map_err(unfit)?;
+    Ok((ranker, bundle.model().wide.label.clone()))
 }

@@ -26,6 +26,16 @@ pub struct Origin {
     pub earlier: u32,
 }
 
+/// What a replay tells its listener.
+pub enum Signal<'a> {
+    /// An example has matured, at this time of the fold's clock.
+    New(&'a Example<'a>, Origin, i64),
+    /// The log has dropped its oldest segment: the state begins again, and what follows comes from events that were folded before.
+    Reset,
+    /// An example that was given before matures again from what is left.
+    Again(&'a Example<'a>, i64),
+}
+
 /// The phone of one user.
 pub struct Replay {
     schema: Rc<Schema>,
@@ -68,15 +78,15 @@ impl Replay {
         })
     }
 
-    /// Replays all of a user's events; every example that matures goes to `sink`.
-    pub fn run(&mut self, user: &User, mut sink: impl FnMut(&Example<'_>, Origin)) {
+    /// Replays all of a user's events.
+    pub fn run(&mut self, user: &User, mut sink: impl FnMut(Signal<'_>)) {
         for event in &user.events {
             self.step(event, &mut sink);
         }
     }
 
     /// Records and folds one event.
-    fn step(&mut self, event: &LabEvent, sink: &mut impl FnMut(&Example<'_>, Origin)) {
+    fn step(&mut self, event: &LabEvent, sink: &mut impl FnMut(Signal<'_>)) {
         let mut evicted = false;
         if self.last.is_none_or(|last| event.at.ms() - last.ms() > SESSION_GAP_MS) {
             self.log.begin_session(0);
@@ -102,22 +112,23 @@ impl Replay {
             self.origins.pop_front();
         }
         if evicted {
-            self.refold();
+            sink(Signal::Reset);
+            self.refold(sink);
         }
         let Self { log, state, schema, waiting, origins, .. } = self;
         if let (Some(newest), Some(origin)) = (log.events().next_back(), origins.back()) {
-            fold(schema, state, waiting, newest, *origin, sink);
+            fold(schema, state, waiting, newest, *origin, &mut |e, o, at| sink(Signal::New(e, o, at)));
         }
     }
 
     /// Folds again all but the newest event. Their examples have been given to the sink before.
-    fn refold(&mut self) {
+    fn refold(&mut self, sink: &mut impl FnMut(Signal<'_>)) {
         self.state = Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout));
         self.waiting.iter_mut().for_each(VecDeque::clear);
         let older = self.log.len().saturating_sub(1);
         let Self { log, state, schema, waiting, origins, .. } = self;
         for (event, origin) in log.events().zip(origins.iter()).take(older) {
-            fold(schema, state, waiting, event, *origin, &mut |_, _| {});
+            fold(schema, state, waiting, event, *origin, &mut |e, _, at| sink(Signal::Again(e, at)));
         }
     }
 }
@@ -130,13 +141,14 @@ fn fold(
     waiting: &mut [VecDeque<Origin>],
     event: &Event,
     origin: Origin,
-    sink: &mut impl FnMut(&Example<'_>, Origin),
+    sink: &mut impl FnMut(&Example<'_>, Origin, i64),
 ) {
+    let matured_ms = state.clock().score_reading(event.session, event.at.ms());
     state.step(event, |example| match schema.labels[example.label].rule {
-        Rule::Value { .. } => sink(&example, origin),
+        Rule::Value { .. } => sink(&example, origin, matured_ms),
         Rule::Follows { .. } => {
             if let Some(origin) = waiting[example.label].pop_front() {
-                sink(&example, origin);
+                sink(&example, origin, matured_ms);
             }
         }
     });
@@ -192,8 +204,11 @@ mod tests {
         let layout = Rc::new(Layout::new(schema));
         let mut replay = Replay::new(Rc::clone(schema), layout).expect("a phone");
         let mut seen = Vec::new();
-        replay.run(&User { id: "u".into(), events }, |e, o| {
-            seen.push((o.earlier, o.split, e.positive, e.dense.to_vec()));
+        replay.run(&User { id: "u".into(), events }, |signal| {
+            if let Signal::New(e, o, matured_ms) = signal {
+                assert!(matured_ms >= e.at_ms + 30 * 60_000, "it matured within its window");
+                seen.push((o.earlier, o.split, e.positive, e.dense.to_vec()));
+            }
         });
         seen
     }

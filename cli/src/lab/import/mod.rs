@@ -1,5 +1,6 @@
 //! Readers of other people's data.
 
+pub mod mapped;
 pub mod movielens;
 
 use super::dataset::{Meta, Row, Writer};

@@ -172,7 +172,7 @@ impl<'a> Shopper<'a> {
             let mut bytes = self.salt.to_le_bytes().to_vec();
             bytes.extend(field.to_le_bytes());
             bytes.extend(word.to_le_bytes());
-            let liked = if hash64(&bytes) % 8 == 0 { 0.7 } else { 0.0 };
+            let liked = if hash64(&bytes).is_multiple_of(8) { 0.7 } else { 0.0 };
             match by_field.last_mut() {
                 Some((last, sum, n)) if *last == field => {
                     *sum += liked;

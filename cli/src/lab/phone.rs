@@ -1,0 +1,133 @@
+//! A data set through the phone's ranker and personal head.
+
+use super::dataset::{Dataset, Split};
+use super::examples::progress;
+use super::metrics::Scored;
+use super::replay::{Origin, Replay, Signal};
+use super::rows::Rows;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use zhiji::features::Layout;
+use zhiji::score::Ranker;
+use zhiji::state::{Adapt, Example};
+
+/// One example under both scores.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// The ranker alone.
+    pub frozen: Scored,
+    /// The ranker, corrected by what this user's earlier labels taught.
+    pub personal: Scored,
+    /// Which part it belongs to.
+    pub split: Split,
+}
+
+/// A matured example that waits to be learnt from.
+struct Lesson {
+    matured_ms: i64,
+    label: usize,
+    positive: bool,
+    dense: Vec<f32>,
+    wire: u64,
+    words: Vec<(u16, u64)>,
+    at_ms: i64,
+}
+
+/// The head of one user.
+///
+/// An example is scored as it was when the item was shown: only labels that had matured by then have been learnt.
+struct Head<'a> {
+    layout: &'a Layout,
+    ranker: &'a Ranker,
+    adapt: Adapt,
+    lessons: VecDeque<Lesson>,
+    gathered: Vec<f32>,
+}
+
+impl<'a> Head<'a> {
+    fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
+        let adapt = Adapt::new(layout, ranker);
+        Self { layout, ranker, adapt, lessons: VecDeque::new(), gathered: vec![0.0; ranker.width()] }
+    }
+
+    fn reset(&mut self) {
+        self.adapt = Adapt::new(self.layout, self.ranker);
+        self.lessons.clear();
+    }
+
+    fn remember(&mut self, example: &Example<'_>, matured_ms: i64) {
+        self.lessons.push_back(Lesson {
+            matured_ms,
+            label: example.label,
+            positive: example.positive,
+            dense: example.dense.to_vec(),
+            wire: example.wire,
+            words: example.words.to_vec(),
+            at_ms: example.at_ms,
+        });
+    }
+
+    /// Learns what had matured by `at_ms`.
+    fn learn(&mut self, at_ms: i64) {
+        while self.lessons.front().is_some_and(|l| l.matured_ms <= at_ms) {
+            let Some(lesson) = self.lessons.pop_front() else { break };
+            let example = Example {
+                label: lesson.label,
+                positive: lesson.positive,
+                dense: &lesson.dense,
+                wire: lesson.wire,
+                words: &lesson.words,
+                at_ms: lesson.at_ms,
+                earlier: 0,
+                position: None,
+            };
+            self.adapt.learn(self.ranker, &example);
+        }
+    }
+
+    /// Logits without and with the head.
+    fn score(&mut self, example: &Example<'_>) -> (f32, f32) {
+        self.learn(example.at_ms);
+        let item = self.ranker.score_item(example.wire, example.words.iter().copied());
+        let frozen = self.ranker.score_pair(item, example.dense, &mut self.gathered);
+        (frozen, self.adapt.score(frozen, example.dense))
+    }
+}
+
+/// Scores every example of one label, in the order in which they matured.
+///
+/// # Errors
+/// Where the data cannot be read.
+pub fn score(
+    data: &Dataset,
+    layout: &Rc<Layout>,
+    ranker: &Ranker,
+    label: usize,
+    rows: &mut Rows,
+) -> anyhow::Result<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    let mut user_number = 0u32;
+    let bar = progress(data.meta.users, "users scored");
+    data.for_each_user(rows, |user| {
+        let mut replay = Replay::new(Rc::clone(&data.schema), Rc::clone(layout))?;
+        let mut head = Head::new(layout, ranker);
+        replay.run(&user, |signal| match signal {
+            Signal::Reset => head.reset(),
+            Signal::Again(example, matured_ms) => head.remember(example, matured_ms),
+            Signal::New(example, origin, matured_ms) => {
+                if example.label == label {
+                    let (frozen, personal) = head.score(example);
+                    let Origin { split, earlier } = origin;
+                    let scored = |logit| Scored { user: user_number, earlier, positive: example.positive, logit };
+                    pairs.push(Pair { frozen: scored(frozen), personal: scored(personal), split });
+                }
+                head.remember(example, matured_ms);
+            }
+        });
+        user_number += 1;
+        bar.inc(1);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok(pairs)
+}

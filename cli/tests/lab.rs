@@ -1,0 +1,207 @@
+//! The lab through the command itself: simulate, import, train, evaluate, on data made here.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use zhiji::block::Wide;
+use zhiji::bundle::{self, Model, Probe, WideWeights};
+
+const SCHEMA: &str = r#"// The page's own file.
+module.exports = defineSchema({
+  space: 'shop',
+  fields: { category: { kind: 'category' }, tags: { kind: 'tags' }, price: { kind: 'number', scale: 'log', volatile: true } },
+  actions: { impression: { role: 'impression' }, open: { weight: 1 }, dwell: { weight: 0.5 }, cart: { weight: 3 }, hide: { weight: -4 } },
+  labels: { click: { positive: ['open', 'cart'], windowMinutes: 30 } },
+  surfaces: ['home'],
+})
+"#;
+
+fn zhiji(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zhiji")).args(args).output().unwrap()
+}
+
+fn done(args: &[&str]) -> String {
+    let output = zhiji(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(args: &[&str]) -> String {
+    let output = zhiji(args);
+    assert!(!output.status.success(), "{args:?} should have been refused");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn path(dir: &TempDir, name: &str) -> String {
+    dir.path().join(name).to_str().unwrap().to_string()
+}
+
+/// A folder with a catalogue, a schema and `shop`, a simulated data set.
+fn shop() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let items: String = (0..120)
+        .map(|i| {
+            let (category, tag, price) = (i % 8, i % 12, 10 + 3 * i);
+            format!("{{\"id\":\"i{i}\",\"category\":\"c{category}\",\"tags\":[\"t{tag}\"],\"price\":{price}}}\n")
+        })
+        .collect();
+    fs::write(dir.path().join("items.jsonl"), items).unwrap();
+    fs::write(dir.path().join("schema.js"), SCHEMA).unwrap();
+    simulate(&dir, "shop");
+    dir
+}
+
+fn simulate(dir: &TempDir, out: &str) {
+    let (items, schema, out) = (path(dir, "items.jsonl"), path(dir, "schema.js"), path(dir, out));
+    done(&[
+        "simulate", "--items", &items, "--schema", &schema, "--users", "120", "--days", "20", "--seed", "5", "--out",
+        &out,
+    ]);
+}
+
+fn train(dir: &TempDir, out: &str, more: &[&str]) -> Vec<u8> {
+    let (data, out) = (path(dir, "shop"), path(dir, out));
+    let mut args = vec!["train", &data, "--label", "click", "--out", &out, "--epochs", "6"];
+    args.extend(more);
+    done(&args);
+    fs::read(out).unwrap()
+}
+
+fn evaluate(dir: &TempDir, more: &[&str]) -> serde_json::Value {
+    let data = path(dir, "shop");
+    let mut args = vec!["evaluate", data.as_str(), "--json"];
+    args.extend(more);
+    serde_json::from_str(&done(&args)).unwrap()
+}
+
+#[test]
+fn what_was_planted_is_learnt_and_measured() {
+    let dir = shop();
+    train(&dir, "click.safetensors", &[]);
+    let bundle = path(&dir, "click.safetensors");
+    let report = evaluate(&dir, &["--bundle", &bundle]);
+    assert_eq!((report["on"].as_str(), report["label"].as_str()), (Some("test"), Some("click")));
+    assert_eq!(report["retentionEvents"], 4096);
+    let rows: u64 = report["byEarlierEvents"].as_array().unwrap().iter().map(|b| b["rows"].as_u64().unwrap()).sum();
+    assert_eq!(report["all"]["rows"].as_u64(), Some(rows), "the buckets hold every example once");
+    // People have favourite categories and words, so who looks decides: per user, far better than chance.
+    let gauc = report["withoutHead"]["gauc"].as_f64().unwrap();
+    assert!(gauc > 0.64, "GAUC {gauc}");
+    let calibration = report["withoutHead"]["calibration"].as_f64().unwrap();
+    assert!((0.8..1.25).contains(&calibration), "calibration {calibration}");
+    let loss = |report: &serde_json::Value| report["withoutHead"]["logLoss"].as_f64().unwrap();
+    let starter = evaluate(&dir, &["--starter"]);
+    assert!(loss(&report) < loss(&starter), "{} is no better than the starter's {}", loss(&report), loss(&starter));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let dir = shop();
+    simulate(&dir, "again");
+    let read = |name: &str| fs::read(dir.path().join(name)).unwrap();
+    for file in ["events.csv", "items.jsonl", "schema.json", "meta.json"] {
+        assert_eq!(read(&format!("shop/{file}")), read(&format!("again/{file}")), "{file}");
+    }
+    let one = train(&dir, "one.safetensors", &["--seed", "3"]);
+    assert_eq!(one, train(&dir, "two.safetensors", &["--seed", "3"]));
+    assert_ne!(one, train(&dir, "other.safetensors", &["--seed", "4"]));
+}
+
+#[test]
+fn a_bundle_answers_its_own_probes() {
+    let dir = shop();
+    let bytes = train(&dir, "click.safetensors", &["--hashed", "id,category"]);
+    let verified = bundle::open(&bytes).unwrap().verify("shop").unwrap();
+    let w = &verified.model().wide;
+    let wide = Wide::new(w.bias, w.weight.clone(), w.mean.clone(), w.scale.clone(), w.hashed.clone()).unwrap();
+    assert!(!verified.model().probes.is_empty());
+    let logit =
+        |dense: &[f32], keys: &[u64]| wide.logit(wide.score_user(), wide.score_item(keys), wide.score_pair(dense));
+    verified.run_probes(|_, dense, keys| logit(dense, keys)).unwrap();
+}
+
+#[test]
+fn a_score_that_is_not_finite_stops_the_evaluation() {
+    let dir = shop();
+    // Finite weights whose products overflow.
+    let model = Model {
+        space: "shop".into(),
+        fingerprint: None,
+        fields: vec![],
+        wide: WideWeights {
+            label: "click".into(),
+            features: vec!["user.events".into(), "user.lately20".into()],
+            weight: vec![3e38, -3e38],
+            mean: vec![-3e38, 3e38],
+            scale: vec![1.0, 1.0],
+            bias: 0.0,
+            hashed_fields: vec![],
+            hashed: vec![],
+        },
+        probes: vec![Probe { dense: vec![-3e38, 3e38], hashed: vec![], logit: 0.0 }],
+    };
+    let out = path(&dir, "wild.safetensors");
+    fs::write(&out, bundle::write(&model).unwrap()).unwrap();
+    let said = refused(&["evaluate", &path(&dir, "shop"), "--bundle", &out]);
+    assert!(said.contains("not a finite number"), "{said}");
+}
+
+#[test]
+fn bad_rows_are_named_counted_and_limited() {
+    let dir = shop();
+    let events = dir.path().join("shop/events.csv");
+    let whole = fs::read_to_string(&events).unwrap();
+    append(&events, "u000119,1,open,i0\n");
+    let out = path(&dir, "a.safetensors");
+    let shop = path(&dir, "shop");
+    let train = |more: &[&str]| {
+        let mut args = vec!["train", shop.as_str(), "--out", out.as_str(), "--epochs", "1"];
+        args.extend(more);
+        zhiji(&args)
+    };
+    let output = train(&[]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = whole.lines().count() + 1;
+    assert!(said.contains(&format!("events.csv:{line}: left out")), "{said}");
+    let strict = train(&["--bad-rows", "0"]);
+    assert!(!strict.status.success() && String::from_utf8_lossy(&strict.stderr).contains("--bad-rows"));
+}
+
+fn append(file: &Path, text: &str) {
+    let whole = fs::read_to_string(file).unwrap() + text;
+    fs::write(file, whole).unwrap();
+}
+
+#[test]
+fn csv_files_become_a_lab_directory() {
+    let dir = shop();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("goods.csv", "sku,cat\na,鞋\nb,包\n");
+    write(
+        "clicks.csv",
+        "who,sku,when,what\n2,a,1700000000,see\n1,b,1700000009,see\n1,a,1700000005,see\n1,a,1700000006,tap\n",
+    );
+    write(
+        "mapping.json5",
+        "{ events: { user: 'who', item: 'sku', time: 'when', timeUnit: 's', action: 'what', actions: { see: 'impression', tap: 'open' } },
+           items: { id: 'sku', fields: { category: 'cat' } } }",
+    );
+    let [events, items, mapping, schema, out] =
+        ["clicks.csv", "goods.csv", "mapping.json5", "schema.js", "mapped"].map(|name| path(&dir, name));
+    done(&["import", "csv", &events, "--items", &items, "--mapping", &mapping, "--schema", &schema, "--out", &out]);
+    let written = fs::read_to_string(dir.path().join("mapped/events.csv")).unwrap();
+    let keys: Vec<String> =
+        written.lines().skip(1).map(|l| l.split(',').take(4).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        keys,
+        [
+            "1 1700000005000 impression a",
+            "1 1700000006000 open a",
+            "1 1700000009000 impression b",
+            "2 1700000000000 impression a",
+        ]
+    );
+}
