@@ -10,9 +10,10 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signer, SigningKey};
+use curve25519_dalek::Scalar;
+use ed25519_dalek::{Signature, Signer, SigningKey};
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 const ENGINE: EngineVersion = EngineVersion(0, 1, 0);
 
@@ -218,13 +219,21 @@ fn a_signature_made_longer_by_the_group_order_is_refused() {
     assert_eq!(code(&serde_json::to_vec(&envelope).unwrap()), "SIGNATURE");
 }
 
-/// With `R` of small order a loose verifier, which multiplies by the cofactor or compares encodings only, can be made to agree;
-/// the strict one refuses `R` itself.
+/// Whoever has the key can sign with the neutral element as `R`: with `s = k·a` the equation `sB = R + kA` holds, and such
+/// signatures are what the loose and the strict verifier disagree about.
 #[test]
 fn a_signature_whose_point_is_of_small_order_is_refused() {
     let mut envelope = Envelope::open(&changed(|_| ())).unwrap();
+    let key = secret(2);
+    let message = signed_bytes(Context::Manifest, &envelope.payload);
     let mut sig = [0; 64];
     sig[0] = 1;
+    let hashed =
+        Sha512::new().chain_update(&sig[..32]).chain_update(key.verifying_key()).chain_update(&message).finalize();
+    let k = Scalar::from_bytes_mod_order_wide(&hashed.into());
+    sig[32..].copy_from_slice((k * key.to_scalar()).as_bytes());
+    let loose = ed25519_dalek::Verifier::verify(&key.verifying_key(), &message, &Signature::from_bytes(&sig));
+    assert!(loose.is_ok(), "the test must make a signature that a loose verifier takes");
     envelope.signatures[0].sig = STANDARD.encode(sig);
     assert_eq!(code(&serde_json::to_vec(&envelope).unwrap()), "SIGNATURE");
 }
