@@ -137,12 +137,13 @@ exports.translate = function () { items.forEach((item) => { item.show = shown(it
 exports.name = function (value) { return i18n.language() === 'en' ? english.get(value) || value : value }
 
 /**
- * All such names that are not what they are called in the catalogue.
+ * What values are called on the screen, where that is not what they are: in English, and products by a title instead of a number.
  * @returns {Record<string, string>}
  */
 exports.names = function () {
   /** @type {Record<string, string>} */
   const names = {}
   if (i18n.language() === 'en') english.forEach((name, value) => { names[value] = name })
+  items.forEach((item) => { names[item.spu] = item.show.title })
   return names
 }
