@@ -43,7 +43,9 @@ async function glueFactory(file) {
   source = replaced(source, 'cachedDataViewMemory0.buffer !== wasm.memory.buffer', 'cachedDataViewMemory0.buffer !== wasm.memory.buffer', file)
   const { code } = await esbuild.transform(source, {
     format: 'cjs', target: 'es2017', minifySyntax: true,
-    define: { TextDecoder: 'Utf8Decoder', TextEncoder: 'Utf8Encoder', FinalizationRegistry: 'undefined', WebAssembly: 'undefined' },
+    define: { TextDecoder: 'Utf8Decoder', TextEncoder: 'Utf8Encoder', FinalizationRegistry: 'undefined', WebAssembly: 'undefined',
+      // Linked in for 64-bit numbers, which the engine never gives to JavaScript.
+      BigInt: 'undefined' },
   })
   return `const { Utf8Decoder, Utf8Encoder } = require('./utf8')
 module.exports = function createGlue() {
