@@ -22,7 +22,8 @@ class Feed {
     this.shown = []
     /** @type {Set<string>} */
     this.shownIds = new Set()
-    this.pushed = 0
+    /** Every id that was ever pushed: an update of price or stock is no further candidate. @type {Set<string>} */
+    this.pushedIds = new Set()
     this.asked = 0
     this.exhausted = false
     this.degraded = ''
@@ -33,17 +34,19 @@ class Feed {
    * and habits have left of it: a page that fetches when this says so tells its server how far was scrolled and no more.
    */
   wants() {
-    return !this.exhausted && this.pushed - this.asked < this.size
+    return !this.exhausted && this.pushedIds.size - this.asked < this.size
   }
 
   /** @param {any[]} items none: the page has no more */
   push(items) {
     const fresh = checked(items)
     if (!fresh.length) this.exhausted = true
-    this.pushed += items.length
     this.host.register(fresh)
-    // The later word on price and stock holds, also for a candidate that is already waiting.
-    for (const item of fresh) if (!this.shownIds.has(item.id)) this.pool.set(item.id, item)
+    for (const item of fresh) {
+      this.pushedIds.add(item.id)
+      // The later word on price and stock holds, also for a candidate that is already waiting.
+      if (!this.shownIds.has(item.id)) this.pool.set(item.id, item)
+    }
   }
 
   /**
