@@ -347,8 +347,11 @@ mod tests {
         let examples = planted(4_000);
         let options = options(Optimiser::Adam, 0.01);
         let free = train(&examples, &options).expect("trained");
-        let held = train(&examples, &Options { l2: 3_000.0, ..options }).expect("trained");
+        let held = train(&examples, &Options { l2: 3_000.0, ..options.clone() }).expect("trained");
         assert!(held.wide.weight()[0] < 0.5 * free.wide.weight()[0]);
+        let size = |model: &Trained| model.wide.hashed().iter().map(|w| w * w).sum::<f32>();
+        let held = train(&examples, &Options { l2_hashed: 1_000.0, ..options }).expect("trained");
+        assert!(size(&held) < 0.25 * size(&free), "{} is not far below {}", size(&held), size(&free));
     }
 
     #[test]

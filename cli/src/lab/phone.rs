@@ -131,3 +131,35 @@ pub fn score(
     bar.finish_and_clear();
     Ok(pairs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zhiji::schema::Schema;
+
+    #[test]
+    fn a_label_is_learnt_only_once_it_has_matured() {
+        let schema = Schema::open(super::super::import::movielens::SCHEMA).expect("a schema");
+        let layout = Layout::new(&schema);
+        let ranker = Ranker::starter(&layout);
+        let dense = vec![1.0; layout.len()];
+        let shown = |at_ms, positive| Example {
+            label: 0,
+            positive,
+            dense: &dense,
+            wire: 1,
+            words: &[],
+            at_ms,
+            earlier: 0,
+            position: None,
+        };
+        let mut head = Head::new(&layout, &ranker);
+        head.remember(&shown(0, true), 100);
+        let (frozen, early) = head.score(&shown(99, false));
+        assert_eq!(frozen.to_bits(), early.to_bits(), "what matures at 100 is not known at 99");
+        let (_, late) = head.score(&shown(100, false));
+        assert!(late > frozen, "a positive label raises its like: {late} is not above {frozen}");
+        head.reset();
+        assert_eq!(head.score(&shown(200, false)).1.to_bits(), frozen.to_bits());
+    }
+}
