@@ -19,6 +19,8 @@ Page({
   depth: 0,
   /** How many shards this feed has been given. */
   pushed: 0,
+  /** Whether a batch is on its way. */
+  waiting: false,
   /** One batch after the other, in the order they were asked for. */
   queue: /** @type {Promise<void>} */ (/** @type {unknown} */ (null)),
   /** State of mind the list was made in. */
@@ -44,7 +46,9 @@ Page({
     const translated = this.data.language !== i18n.language()
     if (translated) this.setData({ t: i18n.words(), language: i18n.language() })
     // Whoever changed his mind on the privacy page should see it at once: the list begins anew, from shelves already at hand.
-    if (translated || this.madeAt !== recommendation.changes()) this.restart()
+    if (!translated && this.madeAt === recommendation.changes()) return
+    this.setData({ ask: recommendation.mustAsk() }) // everything erased: nobody has answered any more
+    this.restart()
   },
 
   onUnload() { if (this.feed) this.feed.close() },
@@ -66,6 +70,7 @@ Page({
     const first = this.depth === 0
     const shown = this.depth * BATCH
     this.depth++
+    this.waiting = true
     const arrived = catalogue.firstShards(catalogue.shardsFor(shown, POOL))
     arrived.catch(() => {}) // told below, in turn
     this.queue = this.queue
@@ -81,6 +86,7 @@ Page({
    */
   show(feed, shards) {
     if (feed !== this.feed) return // the list has begun anew meanwhile
+    this.waiting = false
     for (; this.pushed < shards.length; this.pushed++) feed.push(shards[this.pushed])
     const batch = feed.next(BATCH)
     const list = this.data.list.concat(batch)
@@ -91,11 +97,12 @@ Page({
   /** @param {any} feed */
   fail(feed) {
     if (feed !== this.feed) return
+    this.waiting = false
     this.depth--
     this.setData({ status: 'failed' })
   },
 
-  onReachBottom() { if (this.data.status === 'more') this.more() },
+  onReachBottom() { if (this.data.status === 'more' && !this.waiting) this.more() },
 
   onPullDownRefresh() {
     catalogue.refresh()
