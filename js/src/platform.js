@@ -105,6 +105,16 @@ function isDevelop(wx) {
  */
 function createPlatform(wx, wxWasm) {
   const has = (/** @type {string} */ name) => Boolean(wx) && typeof wx[name] === 'function'
+  const readScene = () => {
+    try {
+      return (has('getEnterOptionsSync') ? wx.getEnterOptionsSync().scene : 0) || 0
+    } catch (_) {
+      return 0
+    }
+  }
+  // Asked when the mini-program is entered and never when the user does something: not even the number of calls tells.
+  let scene = readScene()
+  if (has('onAppShow')) wx.onAppShow(() => { scene = readScene() })
   return {
     now: () => Date.now(),
     setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
@@ -143,13 +153,7 @@ function createPlatform(wx, wxWasm) {
     onHide(callback) {
       if (has('onAppHide')) wx.onAppHide(callback)
     },
-    scene() {
-      try {
-        return (has('getEnterOptionsSync') ? wx.getEnterOptionsSync().scene : 0) || 0
-      } catch (_) {
-        return 0
-      }
-    },
+    scene: () => scene,
     utcOffsetMinutes: () => -new Date().getTimezoneOffset(),
   }
 }

@@ -53,9 +53,9 @@ export function component(process, file, properties) {
 }
 
 /** A page from its source; its images are loaded as its data names them. */
-export function page(process, source) {
+export function page(process, source, globals) {
   let definition
-  process.require('page.js', source, { Page: (given) => { definition = given } })
+  process.require('page.js', source, Object.assign({ Page: (given) => { definition = given } }, globals))
   const seen = new Set()
   const self = Object.assign({}, definition, {
     data: copy(process, definition.data || {}),

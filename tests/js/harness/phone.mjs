@@ -83,8 +83,13 @@ export class Process {
   }
 
   record(name, args) {
-    const shown = JSON.stringify(args, (key, value) => (typeof value === 'function' ? undefined
-      : value instanceof ArrayBuffer ? `${value.byteLength} bytes ${Buffer.from(value).toString('base64')}` : value))
+    const shown = JSON.stringify(args, (key, value) => {
+      if (typeof value === 'function') return undefined
+      // The buffers of a realm are not instances of this realm's classes.
+      const kind = Object.prototype.toString.call(value)
+      if (kind === '[object ArrayBuffer]') return `${value.byteLength} bytes ${Buffer.from(value).toString('base64')}`
+      return value
+    })
     this.outbound.push({ atMs: Math.floor(this.phone.clock.nowMs), name, args: shown, size: (shown || '').length })
   }
 
@@ -101,9 +106,10 @@ export class Process {
       }), 1),
       request: (args) => later(() => {
         const answer = phone.network.get(args.url)
-        if (answer === undefined) return args.fail({ errMsg: 'request:fail' })
-        if (typeof answer === 'number') return args.success({ statusCode: answer, data: new ArrayBuffer(0) })
-        args.success({ statusCode: 200, data: answer.slice().buffer })
+        const tell = (callback, outcome) => { if (callback) callback(outcome) }
+        if (answer === undefined) tell(args.fail, { errMsg: 'request:fail' })
+        else if (typeof answer === 'number') tell(args.success, { statusCode: answer, data: new ArrayBuffer(0) })
+        else tell(args.success, { statusCode: 200, data: answer.slice().buffer })
       }, LATENCY_MS),
       getAccountInfoSync: () => ({ miniProgram: { envVersion: options.envVersion || 'release' } }),
       getEnterOptionsSync: () => ({ scene: 1001 }),
@@ -127,7 +133,6 @@ export class Process {
     })
   }
 
-  /** Reading a capability must not count as use of it: what `typeof wx.name` sees. */
   makeWasm() {
     const { phone, options } = this
     const mode = options.wasm || 'wrapped'
@@ -215,7 +220,7 @@ export class Process {
     return component(this, file, properties)
   }
 
-  page(source) {
-    return page(this, source)
+  page(source, globals) {
+    return page(this, source, globals)
   }
 }
