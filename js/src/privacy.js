@@ -93,7 +93,8 @@ function callsOf(space) {
       if (on === undefined) return read(() => false, (engine) => engine.personalisation())
       return change(false, (engine) => {
         engine.setPersonalisation(Boolean(on))
-        if (on) space.session.openLogIfAllowed()
+        // Interests are there once the record has been read; whoever shows them is told.
+        if (on) space.session.openLogIfAllowed().then(() => tellConsent(space))
         else space.session.logClosed()
         return Boolean(on)
       })

@@ -9,10 +9,12 @@ const AD = 1
 const PINNED = 2
 /** Propensity of a slot that no draw has decided. */
 const DETERMINISTIC = -1
+/** Slate of a card that no engine has placed. */
+const NO_SLATE = -1
 
 /**
  * @typedef {object} Slate
- * @property {number} slate 0 where no engine made it
+ * @property {number} slate -1 where no engine made it
  * @property {any[]} items copies of the candidates, each with what tracking needs under `__zhiji`
  * @property {boolean} personalised
  * @property {string} degraded
@@ -51,8 +53,8 @@ function marked(item, shown) {
 function pageOrder(outline, candidates, options, code) {
   const surface = options.surface || ''
   const items = candidates.filter((item) => isOffered(outline, item)).slice(0, options.slots)
-    .map((item, at) => marked(item, { slate: 0, position: options.offset + at, propensity: DETERMINISTIC, reason: 0, surface }))
-  return { slate: 0, items, personalised: false, degraded: code }
+    .map((item, at) => marked(item, { slate: NO_SLATE, position: options.offset + at, propensity: DETERMINISTIC, reason: 0, surface }))
+  return { slate: NO_SLATE, items, personalised: false, degraded: code }
 }
 
 /**
@@ -100,10 +102,10 @@ function rank(session, candidates, shown, options, refused) {
     // What the engine could not read is still the page's to show, after everything else.
     const unread = candidates.filter((item, at) => all[at] < 0 && isOffered(outline, item)).slice(0, Math.max(0, options.slots - items.length))
     for (const item of unread) {
-      items.push(marked(item, { slate: 0, position: options.offset + items.length, propensity: DETERMINISTIC, reason: 0, surface }))
+      items.push(marked(item, { slate: NO_SLATE, position: options.offset + items.length, propensity: DETERMINISTIC, reason: 0, surface }))
     }
     return { slate: answer.slate, items, personalised: answer.personalised, degraded: answer.degraded || '' }
   })
 }
 
-module.exports = { rank, pageOrder, checked, DETERMINISTIC }
+module.exports = { rank, pageOrder, checked, NO_SLATE }

@@ -9,7 +9,7 @@ const { Visit } = require('./visit')
 const { Session } = require('./session')
 const { fingerprint } = require('./fingerprint')
 const privacy = require('./privacy')
-const { rank, pageOrder, checked } = require('./ranking')
+const { rank, pageOrder, checked, NO_SLATE } = require('./ranking')
 
 const POOL = 60
 const CATALOGUE_MOST = 20000
@@ -143,7 +143,7 @@ class Space {
     const given = options || {}
     return this.open((code) => {
       const items = Array.isArray(candidates) ? candidates.slice(0, given.slots) : []
-      return { slate: 0, items, personalised: false, degraded: code }
+      return { slate: NO_SLATE, items, personalised: false, degraded: code }
     }, () => {
       const unique = checked(candidates)
       this.register(unique)

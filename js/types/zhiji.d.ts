@@ -73,7 +73,7 @@ export type ReasonCode = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 /** What a card was shown as; `zhiji-feed` sends it back with every event. */
 export interface Shown {
-  /** 0 where the page's own order was used. */
+  /** -1 where the page's own order was used. */
   slate: number
   /** From 0, counted over the whole feed. */
   position: number

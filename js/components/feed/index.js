@@ -108,7 +108,7 @@ Component({
       const self = /** @type {any} */ (this)
       const item = this.data.list[index]
       if (!item) return
-      const key = `${item.__zhiji ? item.__zhiji.slate : 0}:${item.id}`
+      const key = `${item.__zhiji ? item.__zhiji.slate : -1}:${item.id}`
       self.cards.set(key, item)
       // Ratios are rounded by the client.
       if (ratio >= 0.499) self.exposure.enter(key)
@@ -122,7 +122,7 @@ Component({
       const detail = {}
       const surface = shown.surface || this.data.surface
       if (surface) detail.surface = surface
-      if (shown.slate > 0) detail.slate = shown.slate
+      if (shown.slate >= 0) detail.slate = shown.slate
       if (shown.position >= 0) detail.position = shown.position
       if (shown.propensity > 0) detail.propensity = shown.propensity
       return detail

@@ -127,8 +127,6 @@ Component({
       handle.personalisation(event.detail.value)
       this.setData({ exported: '' })
       this.changed('personalisation')
-      // Switching on reads the record again, which takes a moment.
-      handle.flush().then(() => this.refresh())
     },
 
     /** @param {any} event */
