@@ -228,7 +228,7 @@ class Session {
       return true
     }
     return this.call((engine) => {
-      if (!this.consentStands(engine)) return false
+      // Without an agreement the engine has no open log, and records nothing.
       const handle = this.handleOf(engine, item)
       const recorded = engine.track(action, handle, atMs, detail)
       if (recorded && ++this.unflushed >= FLUSH_EVENTS) this.flush()

@@ -44,6 +44,11 @@ test('no build starts: nothing throws, the page keeps its order, onError hears N
   const items = process.own(goods(0, 10))
   assert.deepEqual(ids(zhiji.rank(items, { surface: 'home', slots: 3 }).items), ['sku0', 'sku1', 'sku2'])
   assert.equal(zhiji.rank(items).degraded, 'NO_WASM')
+  const feed = zhiji.feed('home')
+  feed.push(items)
+  assert.deepEqual(ids(feed.next(3)), ['sku0', 'sku1', 'sku2'])
+  feed.push(process.own(goods(0, 10).map((item) => Object.assign(item, { stock: item.id === 'sku4' ? 0 : 5 }))))
+  assert.deepEqual(ids(feed.next(3)), ['sku3', 'sku5', 'sku6'])
   assert.equal(zhiji.track('open', 'sku0'), false)
   assert.deepEqual(Array.from(zhiji.interests()), [])
   zhiji.personalisation(false)
@@ -60,7 +65,8 @@ test('shown cards never move, nothing comes twice, what is sold out is gone from
   const sold = new Set()
   for (let batch = 0, from = 0; batch < 12; batch++) {
     while (feed.wants()) {
-      feed.push(process.own(goods(from, 20).concat(goods(from, 3))))
+      // Some of it twice, and some that was shown long ago.
+      feed.push(process.own(goods(from, 20).concat(goods(from, 3), goods(0, 5))))
       from += 20
     }
     if (batch === 4) {
@@ -259,6 +265,7 @@ test('after a trap the same handle works again, with everything that was stored'
     assert.equal(zhiji.diagnostics().degraded, '')
     assert.ok(JSON.parse(zhiji.exportData()).events.some((event) => event.id === 'sku1'))
     assert.equal(zhiji.track('open', 'sku3'), true)
+    assert.equal(process.wasmTried.length, 2, 'a fresh instance was made')
   }
 })
 

@@ -68,7 +68,7 @@ test('a full phone: STORAGE_FULL, everything stays in memory, and is written onc
   phone.disk.full = true
   for (let at = 1; at < 6; at++) zhiji.track('open', `sku${at}`)
   const flushed = zhiji.flush()
-  await process.advance(200)
+  await process.advance(10000)
   assert.equal(await flushed, false)
   assert.equal(heard[0], 'STORAGE_FULL')
   assert.equal(zhiji.rank(process.own(goods(0, 10))).degraded, '')
