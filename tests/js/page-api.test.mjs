@@ -49,6 +49,7 @@ test('no build starts: nothing throws, the page keeps its order, onError hears N
   assert.deepEqual(ids(feed.next(3)), ['sku0', 'sku1', 'sku2'])
   feed.push(process.own(goods(0, 10).map((item) => Object.assign(item, { stock: item.id === 'sku4' ? 0 : 5 }))))
   assert.deepEqual(ids(feed.next(3)), ['sku3', 'sku5', 'sku6'])
+  assert.deepEqual(ids(feed.next(20)), ['sku7', 'sku8', 'sku9'])
   assert.equal(zhiji.track('open', 'sku0'), false)
   assert.deepEqual(Array.from(zhiji.interests()), [])
   zhiji.personalisation(false)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use walkdir::WalkDir;
 
-use crate::process::{Workspace, step};
+use crate::process::{Workspace, run, step};
 use module::{AllowList, Level};
 
 /// Folders whose content is uploaded with a mini-program.
@@ -31,11 +31,11 @@ fn modules(workspace: &Workspace) -> Result<Vec<String>> {
     let allowed = AllowList::parse(&fs::read_to_string(workspace.path("xtask/allow/imports.txt"))?)?;
     let mut levels = Vec::new();
     let mut findings = Vec::new();
-    for file in shipped(workspace, "wasm")? {
+    for file in shipped(workspace, "br")? {
         // Only a file that says so may use SIMD; anything else is held to the oldest phones.
         let level = if file_name(&file).contains("simd") { Level::Simd } else { Level::Mvp };
         levels.push(level);
-        for finding in module::check(&fs::read(&file)?, level, &allowed) {
+        for finding in module::check(&inflated(workspace, &file)?, level, &allowed) {
             findings.push(format!("{}: {finding}", file.display()));
         }
     }
@@ -45,6 +45,13 @@ fn modules(workspace: &Workspace) -> Result<Vec<String>> {
         SHIPPED[0]
     );
     Ok(findings)
+}
+
+/// A shipped module as the client will see it: every module is shipped compressed.
+fn inflated(workspace: &Workspace, file: &Path) -> Result<Vec<u8>> {
+    let plain = workspace.path("target/mini").join(file_name(file)).with_extension("");
+    run(workspace.node("xtask/gate/inflate.mjs").arg(file).arg(&plain))?;
+    Ok(fs::read(&plain)?)
 }
 
 fn scripts(workspace: &Workspace) -> Result<Vec<String>> {
