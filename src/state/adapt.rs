@@ -4,18 +4,28 @@ use super::observe::Example;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::features::Layout;
 use crate::head::{BayesLinear, Mixture, Prior};
-use crate::score::{Ranker, logit, probability};
+use crate::kernel::math::sigmoid_f64;
+use crate::score::{Ranker, logit};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Prior variance of each personal weight: a matured label moves a prediction by a few hundredths.
-const WEIGHT_VARIANCE: f64 = 0.02;
-/// Variance of a binary label around an even chance.
-const LABEL_VARIANCE: f64 = 0.25;
+/// Prior variance of each personal weight, in squared logits per unit of its feature.
+const WEIGHT_VARIANCE: f64 = 0.01;
+/// Prior variance of the personal intercept: how far off the frozen model's base rate may be for one user.
+const INTERCEPT_VARIANCE: f64 = 1.0;
+/// Least curvature of the likelihood that is used, so that a surprise moves the head by a bounded step.
+const LEAST_CURVATURE: f64 = 0.02;
 /// How much more the frozen model is believed at first.
 const TRUST: [f64; 2] = [0.8, 0.2];
 
-/// The personal head: a Bayesian linear model of what the frozen model leaves unexplained, mixed with it by running log-loss.
+/// The personal head: a Bayesian linear model, in logits, of what the frozen model leaves unexplained, mixed with it by running log-loss.
+///
+/// With `z` the frozen logit, `x` the features of the pair and a constant, and `m` the head's mean, the personal forecast is
+/// `p = σ(z + m·x)`. A label `y` is taken in as the observation `m·x + (y − p) / v` of the linear form, with variance `1 / v`, `v = p (1 − p)`: one
+/// step of the extended Kalman filter for logistic regression, which [`BayesLinear`] does as one rank-one update over `√v · x`.
+///
+/// # Source
+/// West, Harrison and Migon, "Dynamic Generalized Linear Models and Bayesian Forecasting", JASA 80, 1985, section 2 (linearised update).
 #[derive(Clone, Debug)]
 pub struct Adapt {
     from: usize,
@@ -27,13 +37,17 @@ pub struct Adapt {
 }
 
 fn prior(width: usize) -> Option<Prior> {
-    Prior::diagonal(&vec![0.0; width], &vec![WEIGHT_VARIANCE; width], LABEL_VARIANCE).ok()
+    let mut variance = vec![WEIGHT_VARIANCE; width];
+    if let Some(first) = variance.first_mut() {
+        *first = INTERCEPT_VARIANCE;
+    }
+    Prior::diagonal(&vec![0.0; width], &variance, 1.0).ok()
 }
 
 impl Adapt {
     /// The head before the first label.
     pub fn new(layout: &Layout, ranker: &Ranker) -> Self {
-        let width = (layout.len() - layout.user_len()).min(Prior::MOST_FEATURES);
+        let width = (layout.len() - layout.user_len() + 1).min(Prior::MOST_FEATURES);
         Self {
             from: layout.user_len(),
             head: prior(width).map(BayesLinear::new),
@@ -58,20 +72,20 @@ impl Adapt {
         weights
     }
 
+    /// The head's input: a constant, then the features of the pair.
     fn read(&mut self, dense: &[f32]) {
-        for (slot, x) in self.input.iter_mut().zip(dense.iter().skip(self.from)) {
-            *slot = f64::from(x.clamp(-4.0, 4.0));
+        let pair = dense.iter().skip(self.from).map(|x| f64::from(x.clamp(-4.0, 4.0)));
+        for (slot, x) in self.input.iter_mut().zip(core::iter::once(1.0).chain(pair)) {
+            *slot = x;
         }
     }
 
-    /// Both predictions, and the one that is used.
-    fn predict(&mut self, frozen: f32, dense: &[f32]) -> ([f64; 2], f64) {
+    /// The frozen and the personal forecast.
+    fn forecasts(&mut self, logit_frozen: f32, dense: &[f32]) -> [f64; 2] {
         self.read(dense);
-        let frozen = f64::from(frozen);
-        let Some((head, mixture)) = self.head.as_ref().zip(self.mixture.as_ref()) else { return ([frozen; 2], frozen) };
-        let personal = (frozen + head.mean(&self.input)).clamp(0.005, 0.995);
-        let both = [frozen, personal];
-        (both, mixture.forecast(&both))
+        let frozen = f64::from(logit_frozen);
+        let shift = self.head.as_ref().map_or(0.0, |head| head.mean(&self.input));
+        [sigmoid_f64(frozen), sigmoid_f64(frozen + shift)]
     }
 
     /// The logit of a pair as this user's own history corrects it.
@@ -79,8 +93,8 @@ impl Adapt {
         if self.learned == 0 {
             return logit_frozen;
         }
-        let (_, mixed) = self.predict(probability(logit_frozen), dense);
-        logit(mixed)
+        let both = self.forecasts(logit_frozen, dense);
+        self.mixture.as_ref().map_or(logit_frozen, |mixture| logit(mixture.forecast(&both)))
     }
 
     /// Learns from one matured label of the schema's first kind; others are for the lab.
@@ -89,14 +103,19 @@ impl Adapt {
             return;
         }
         let item = ranker.score_item(example.wire, example.words.iter().copied());
-        let frozen = probability(ranker.score_pair(item, example.dense, &mut self.gathered));
-        let (both, _) = self.predict(frozen, example.dense);
-        let label = if example.positive { 1.0 } else { 0.0 };
+        let frozen = ranker.score_pair(item, example.dense, &mut self.gathered);
+        let both = self.forecasts(frozen, example.dense);
         if let Some(mixture) = &mut self.mixture {
             mixture.observe(&both, example.positive);
         }
         if let Some(head) = &mut self.head {
-            head.update(&self.input, label - both[0]);
+            let p = both[1];
+            let v = (p * (1.0 - p)).max(LEAST_CURVATURE);
+            let label = if example.positive { 1.0 } else { 0.0 };
+            let observed = head.mean(&self.input) + (label - p) / v;
+            let root = v.sqrt();
+            self.input.iter_mut().for_each(|x| *x *= root);
+            head.update(&self.input, observed * root);
         }
         self.learned = self.learned.saturating_add(1);
     }
