@@ -39,6 +39,13 @@ fn get(value: &JsValue, name: &str) -> JsValue {
     Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
+/// Whether an object has no other keys than these: serde-wasm-bindgen passes over keys that it was not asked for.
+fn has_only(value: &JsValue, names: &[&str]) -> bool {
+    value.dyn_ref::<Object>().is_some_and(|object| {
+        Object::keys(object).iter().all(|key| key.as_string().is_some_and(|key| names.contains(&key.as_str())))
+    })
+}
+
 fn plain<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value.serialize(&serializer).map_err(|_| thrown("INTERNAL", "a result could not be given to JavaScript"))
@@ -172,7 +179,7 @@ struct SyncOut {
 
 /// The optional parts of an event, as a page gives them.
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 struct DetailIn {
     surface: Option<String>,
     scene: Option<f64>,
@@ -187,6 +194,22 @@ struct DetailIn {
     group_id: Option<f64>,
     prior: Option<f32>,
 }
+
+/// Names of the parts of [`DetailIn`].
+const DETAIL_PARTS: [&str; 12] = [
+    "surface",
+    "scene",
+    "slate",
+    "position",
+    "propensity",
+    "reason",
+    "value",
+    "dwellMs",
+    "difficulty",
+    "riskLevel",
+    "groupId",
+    "prior",
+];
 
 /// A whole number of a JavaScript `number`, in the range of `T`.
 fn whole<T: TryFrom<i64>>(value: Option<f64>, part: &'static str) -> EngineResult<Option<T>> {
@@ -227,7 +250,7 @@ struct RankIn {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct ForgetIn {
     #[serde(default)]
     id: Option<String>,
@@ -516,6 +539,9 @@ impl Engine {
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
     pub fn forget(&mut self, what: JsValue) -> Result<usize, JsValue> {
         let reason = "one of { id }, { field, value }, { sinceMs, untilMs }, { all: true }";
+        if !has_only(&what, &["id", "field", "value", "sinceMs", "untilMs", "all"]) {
+            return Err(bad("what", reason));
+        }
         let what: ForgetIn = serde_wasm_bindgen::from_value(what).map_err(|_| bad("what", reason))?;
         let what = what.check().ok_or_else(|| bad("what", reason))?;
         self.0.forget(&what).map_err(refuse)
