@@ -470,12 +470,13 @@ impl Engine {
     /// Records one event; `false` where nothing may be recorded.
     pub fn track(&mut self, action: String, handle: u32, now_ms: f64, detail: JsValue) -> Result<bool, JsValue> {
         let at = engine::instant(now_ms).map_err(refuse)?;
+        let reason = "an object with the parts of an event and no others, each of its own type";
         let detail = if detail.is_undefined() || detail.is_null() {
             DetailIn::default()
+        } else if has_only(&detail, &DETAIL_PARTS) {
+            serde_wasm_bindgen::from_value(detail).map_err(|_| bad("detail", reason))?
         } else {
-            serde_wasm_bindgen::from_value(detail).map_err(|_| {
-                bad("detail", "an object with the parts of an event and no others, each of its own type")
-            })?
+            return Err(bad("detail", reason));
         };
         let detail = detail.check(self.0.schema()).map_err(refuse)?;
         self.0.track(Track { action, handle, at, detail }).map_err(refuse)

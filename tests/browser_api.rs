@@ -146,7 +146,9 @@ fn every_mistake_has_its_code() {
     let mut engine = engine(&Array::new());
     items(&mut engine, 3);
     let mut track = |action: &str, handle: u32, at: f64, detail: &str| {
-        code(engine.track(action.into(), handle, at, json(detail)).map(JsValue::from))
+        let result = engine.track(action.into(), handle, at, json(detail));
+        assert!(result.is_err(), "{action} {handle} {at} {detail} was taken");
+        code(result.map(JsValue::from))
     };
     assert_eq!(track("clik", 0, NOW, "{}"), "UNKNOWN_ACTION");
     assert_eq!(track("open", 99, NOW, "{}"), "UNKNOWN_ITEM");
