@@ -392,7 +392,7 @@ fn a_restart_opens_the_live_bundle_or_the_one_before() {
 #[test]
 fn a_kill_between_any_two_writes_leaves_a_good_bundle() {
     let mut update = update();
-    let mut disk = std::collections::BTreeMap::<&str, Vec<u8>>::new();
+    let mut disk = alloc::collections::BTreeMap::<&str, Vec<u8>>::new();
     let bundles: Vec<Vec<u8>> = (0..4u8).map(|n| vec![n; 8]).collect();
     for (version, bundle) in (1..).zip(&bundles) {
         update.on_manifest(&manifest(&payload(version, vec![entry(bundle, 1000)])), 500).unwrap();

@@ -139,4 +139,14 @@ mod tests {
         assert!(parse("module.exports = defineSchema(makeSchema())").is_err());
         assert!(parse("module.exports = defineSchema({ space: 'shop'").is_err());
     }
+
+    /// The page's own file and the page of documentation are one example, so that neither can grow old alone.
+    #[test]
+    fn the_documented_example_is_the_schema_of_the_shop() {
+        let page = include_str!("../../../docs/schema.md");
+        let example = page.split("```js\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        let documented = parse(example).expect("the example is a schema");
+        let shop = parse(include_str!("../../../miniprogram/schema.js")).expect("the shop's file is a schema");
+        assert_eq!(documented.schema, shop.schema);
+    }
 }
