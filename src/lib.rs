@@ -18,6 +18,7 @@ pub mod features;
 pub mod golden;
 pub mod head;
 pub mod item;
+mod json;
 pub mod kernel;
 pub mod log;
 pub mod rerank;

@@ -2,11 +2,9 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::spec::{Checked, Spec};
 use super::{
@@ -14,6 +12,7 @@ use super::{
     WideWeights, probe,
 };
 use crate::block::Wide;
+use crate::json::{Fault, Json};
 
 /// A well-formed container with a readable spec; nothing is known about its tensors yet.
 pub struct Parsed<'a> {
@@ -53,7 +52,7 @@ pub fn open(bytes: &[u8]) -> Result<Parsed<'_>, BundleError> {
         _ => return Err(oversized("header", length, MOST_HEADER_BYTES)),
     };
     let (header, data) = rest.split_at_checked(header_length).ok_or(container("it ends inside its header"))?;
-    let header: Header = serde_json::from_slice(header).map_err(|error| json("header", &error))?;
+    let header = Header::open(header).map_err(|fault| json("header", fault))?;
     let tensors = check_tensors(header.tensors, data)?;
 
     let mut metadata = header.metadata.ok_or(container("it has no __metadata__"))?;
@@ -61,7 +60,7 @@ pub fn open(bytes: &[u8]) -> Result<Parsed<'_>, BundleError> {
         Some((key, spec)) if key == "zhiji" && metadata.is_empty() => spec,
         _ => return Err(container("__metadata__ must have the one key `zhiji`")),
     };
-    let spec: Spec = serde_json::from_str(&spec).map_err(|error| json("spec", &error))?;
+    let spec = Spec::open(&spec).map_err(|fault| json("spec", fault))?;
     Ok(Parsed { spec: spec.check()?, tensors, data })
 }
 
@@ -221,64 +220,71 @@ struct Header {
     tensors: Vec<(String, TensorInfo)>,
 }
 
-/// A JSON object as pairs, so that a key that stands there twice is seen, not overwritten.
-struct Pairs(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(HeaderVisitor)
-    }
-}
-
-struct HeaderVisitor;
-
-impl<'de> Visitor<'de> for HeaderVisitor {
-    type Value = Header;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of tensors")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-        let mut header = Header { metadata: None, tensors: Vec::new() };
-        while let Some(name) = map.next_key::<String>()? {
+impl Header {
+    fn open(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut header = Self { metadata: None, tensors: Vec::new() };
+        for (name, value) in Json::open(bytes)?.entries()? {
             if name == "__metadata__" {
-                let Pairs(pairs) = map.next_value()?;
-                if header.metadata.replace(pairs).is_some() {
-                    return Err(A::Error::custom("__metadata__ stands there twice"));
+                let mut metadata = Vec::new();
+                for (key, value) in value.entries()? {
+                    metadata.push((key, value.text()?));
+                }
+                if header.metadata.replace(metadata).is_some() {
+                    return Err(Fault::Twice("__metadata__"));
                 }
             } else if header.tensors.len() < MOST_TENSORS {
-                header.tensors.push((name, map.next_value()?));
+                header.tensors.push((name, tensor_info(value)?));
             } else {
-                return Err(A::Error::custom("there are more than 256 tensors"));
+                return Err(Fault::More("256 tensors"));
             }
         }
         Ok(header)
     }
 }
 
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor)
+/// Keys that the format may get later are passed over, as the container library does.
+fn tensor_info(value: Json) -> Result<TensorInfo, Fault> {
+    let mut object = value.object()?;
+    let dtype = dtype(&object.need("dtype")?.text()?).ok_or(Fault::Not("a type of tensors"))?;
+    let mut shape = Vec::new();
+    for dim in object.need("shape")?.list()? {
+        shape.push(dim.count()?);
     }
+    let offsets = object.need("data_offsets")?.list()?;
+    let [start, end] = <[Json; 2]>::try_from(offsets).map_err(|_| Fault::Not("a pair of offsets"))?;
+    Ok(TensorInfo { dtype, shape, data_offsets: (start.count()?, end.count()?) })
 }
 
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Pairs;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of texts")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            pairs.push(pair);
-        }
-        Ok(Pairs(pairs))
-    }
+fn dtype(name: &str) -> Option<Dtype> {
+    use Dtype::{
+        BF16, BOOL, C64, F4, F6_E2M3, F6_E3M2, F8_E4M3, F8_E4M3FNUZ, F8_E5M2, F8_E5M2FNUZ, F8_E8M0, F16, F32, F64, I8,
+        I16, I32, I64, U8, U16, U32, U64,
+    };
+    const NAMES: [(&str, Dtype); 22] = [
+        ("BOOL", BOOL),
+        ("F4", F4),
+        ("F6_E2M3", F6_E2M3),
+        ("F6_E3M2", F6_E3M2),
+        ("U8", U8),
+        ("I8", I8),
+        ("F8_E5M2", F8_E5M2),
+        ("F8_E4M3", F8_E4M3),
+        ("F8_E8M0", F8_E8M0),
+        ("F8_E4M3FNUZ", F8_E4M3FNUZ),
+        ("F8_E5M2FNUZ", F8_E5M2FNUZ),
+        ("I16", I16),
+        ("U16", U16),
+        ("F16", F16),
+        ("BF16", BF16),
+        ("I32", I32),
+        ("U32", U32),
+        ("F32", F32),
+        ("C64", C64),
+        ("F64", F64),
+        ("I64", I64),
+        ("U64", U64),
+    ];
+    NAMES.iter().find(|(known, _)| *known == name).map(|(_, dtype)| *dtype)
 }
 
 const fn oversized(part: &'static str, bytes: u64, most: usize) -> BundleError {
@@ -289,6 +295,6 @@ const fn container(reason: &'static str) -> BundleError {
     BundleError::Container { reason }
 }
 
-fn json(part: &'static str, error: &serde_json::Error) -> BundleError {
-    BundleError::Json { part, reason: error.to_string() }
+fn json(part: &'static str, fault: Fault) -> BundleError {
+    BundleError::Json { part, reason: fault.to_string() }
 }

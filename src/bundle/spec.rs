@@ -4,15 +4,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     BundleError, FORMAT, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME_BYTES, MOST_PROBE_HASHES, MOST_PROBES, Model,
     Probe,
 };
+use crate::json::{Fault, Json};
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub(super) struct Spec {
     pub format: u32,
     pub space: String,
@@ -21,22 +21,19 @@ pub(super) struct Spec {
     pub probes: Vec<RawProbe>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub(super) struct SchemaNeeds {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     pub fields: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub(super) struct Ranker {
     pub blocks: Vec<WideSpec>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub(super) struct WideSpec {
     pub block: String,
     pub label: String,
@@ -46,8 +43,7 @@ pub(super) struct WideSpec {
 }
 
 /// Numbers travel as the hexadecimal digits of their bits, so that no decimal conversion stands between two machines.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub(super) struct RawProbe {
     pub dense: Vec<String>,
     pub hashed: Vec<String>,
@@ -63,11 +59,68 @@ pub(super) struct Checked {
     pub probes: Vec<Probe>,
 }
 
+impl WideSpec {
+    fn open(value: Json) -> Result<Self, Fault> {
+        let mut object = value.object()?;
+        let spec = Self {
+            block: object.need("block")?.text()?,
+            label: object.need("label")?.text()?,
+            features: object.need("features")?.texts()?,
+            hashed: object.need("hashed")?.texts()?,
+            buckets: object.need("buckets")?.count()?,
+        };
+        object.close()?;
+        Ok(spec)
+    }
+}
+
+impl RawProbe {
+    fn open(value: Json) -> Result<Self, Fault> {
+        let mut object = value.object()?;
+        let probe = Self {
+            dense: object.need("dense")?.texts()?,
+            hashed: object.need("hashed")?.texts()?,
+            logit: object.need("logit")?.text()?,
+        };
+        object.close()?;
+        Ok(probe)
+    }
+}
+
 const fn wrong(at: &'static str, reason: &'static str) -> BundleError {
     BundleError::Spec { at, reason }
 }
 
 impl Spec {
+    pub fn open(json: &str) -> Result<Self, Fault> {
+        let mut object = Json::open(json.as_bytes())?.object()?;
+        let mut schema = object.need("schema")?.object()?;
+        let mut ranker = object.need("ranker")?.object()?;
+        let mut blocks = Vec::new();
+        for block in ranker.need("blocks")?.list()? {
+            blocks.push(WideSpec::open(block)?);
+        }
+        let mut probes = Vec::new();
+        for probe in object.need("probes")?.list()? {
+            probes.push(RawProbe::open(probe)?);
+        }
+        let format = object.need("format")?.whole(u32::MAX.into())?;
+        let spec = Self {
+            format: u32::try_from(format).unwrap_or(u32::MAX),
+            space: object.need("space")?.text()?,
+            schema: SchemaNeeds {
+                fingerprint: schema.maybe("fingerprint")?.map(Json::text).transpose()?,
+                fields: schema.need("fields")?.texts()?,
+            },
+            ranker: Ranker { blocks },
+            probes,
+        };
+        schema.close()?;
+        ranker.close()?;
+        object.close()?;
+        Ok(spec)
+    }
+
     pub fn of(model: &Model) -> Self {
         let hex = |value: &f32| format!("{:08x}", value.to_bits());
         Self {

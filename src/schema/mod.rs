@@ -193,7 +193,7 @@ impl Schema {
     /// # Ok::<(), zhiji::error::Error>(())
     /// ```
     pub fn open(json: &str) -> Result<Self> {
-        let raw: raw::Schema = serde_json::from_str(json).map_err(|_| Error::BadSchema {
+        let raw = raw::Schema::open(json).map_err(|_| Error::BadSchema {
             at: "(document)".to_string(),
             reason: "give the JSON of a schema; unknown keys and wrong types are refused (docs/schema.md has an example)",
         })?;

@@ -5,74 +5,100 @@ use super::{
     days_ms, minutes_ms,
 };
 use crate::error::{Error, Result};
+use crate::json::{Fault, Json};
 use crate::time::HalfLife;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::fmt;
-use core::marker::PhantomData;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 
-/// A JSON object in the order of the document, which is the order the page's JavaScript sees.
-struct Ordered<V>(Vec<(String, V)>);
+type Read<T> = core::result::Result<T, Fault>;
 
-impl<V> Default for Ordered<V> {
-    fn default() -> Self {
-        Self(Vec::new())
+/// Names with what they name, in the order of the document, which is the order the page's JavaScript sees.
+type Ordered<V> = Vec<(String, V)>;
+
+fn ordered<V>(value: Json, mut open: impl FnMut(Json) -> Read<V>) -> Read<Ordered<V>> {
+    let entries = value.entries()?;
+    let mut all = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        all.push((name, open(value)?));
     }
+    Ok(all)
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
-        struct Entries<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-            type Value = Ordered<V>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> core::result::Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Ordered(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries(PhantomData))
+fn list<V>(value: Option<Json>, mut open: impl FnMut(Json) -> Read<V>) -> Read<Vec<V>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let values = value.list()?;
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        all.push(open(value)?);
     }
+    Ok(all)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+/// A schema whose every key is known and every value of its type.
 pub(super) struct Schema {
     space: String,
     fields: Ordered<RawField>,
     actions: Ordered<RawAction>,
-    #[serde(default)]
     labels: Ordered<RawLabel>,
-    #[serde(default)]
     surfaces: Vec<String>,
-    #[serde(default)]
     half_life_days: Option<Vec<f64>>,
-    #[serde(default)]
-    retention: Option<RawRetention>,
-    #[serde(default)]
+    retention: RawRetention,
     policy: RawPolicy,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+impl Schema {
+    pub(super) fn open(json: &str) -> Read<Self> {
+        let mut object = Json::open(json.as_bytes())?.object()?;
+        let schema = Self {
+            space: object.need("space")?.text()?,
+            fields: ordered(object.need("fields")?, RawField::open)?,
+            actions: ordered(object.need("actions")?, RawAction::open)?,
+            labels: object.take("labels")?.map_or_else(|| Ok(Vec::new()), |labels| ordered(labels, RawLabel::open))?,
+            surfaces: object.take("surfaces")?.map_or_else(|| Ok(Vec::new()), Json::texts)?,
+            half_life_days: match object.maybe("halfLifeDays")? {
+                Some(days) => Some(list(Some(days), Json::number)?),
+                None => None,
+            },
+            retention: RawRetention::open(object.maybe("retention")?)?,
+            policy: object.take("policy")?.map_or_else(|| Ok(RawPolicy::default()), RawPolicy::open)?,
+        };
+        object.close()?;
+        Ok(schema)
+    }
+}
+
 struct RawField {
     kind: RawKind,
-    #[serde(default)]
-    scale: Option<RawScale>,
-    #[serde(default)]
+    scale: Option<Scale>,
     volatile: bool,
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
+impl RawField {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let field = Self {
+            kind: match object.need("kind")?.text()?.as_str() {
+                "category" => RawKind::Category,
+                "tags" => RawKind::Tags,
+                "number" => RawKind::Number,
+                "group" => RawKind::Group,
+                _ => return Err(Fault::Not("a kind of field")),
+            },
+            scale: match object.maybe("scale")?.map(Json::text).transpose()?.as_deref() {
+                None => None,
+                Some("linear") => Some(Scale::Linear),
+                Some("log") => Some(Scale::Log),
+                Some(_) => return Err(Fault::Not("a scale")),
+            },
+            volatile: object.take("volatile")?.map_or(Ok(false), Json::flag)?,
+        };
+        object.close()?;
+        Ok(field)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum RawKind {
     Category,
     Tags,
@@ -80,100 +106,141 @@ enum RawKind {
     Group,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum RawScale {
-    Linear,
-    Log,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawAction {
-    #[serde(default)]
-    role: Option<RawRole>,
-    #[serde(default)]
+    impression: bool,
     weight: Option<f32>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum RawRole {
-    Impression,
+impl RawAction {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let action = Self {
+            impression: match object.maybe("role")?.map(Json::text).transpose()?.as_deref() {
+                None => false,
+                Some("impression") => true,
+                Some(_) => return Err(Fault::Not("a role")),
+            },
+            weight: object.maybe("weight")?.map(Json::single).transpose()?,
+        };
+        object.close()?;
+        Ok(action)
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawLabel {
-    #[serde(default)]
     positive: Option<Vec<String>>,
-    #[serde(default)]
     window_minutes: Option<f64>,
-    #[serde(default)]
     action: Option<String>,
-    #[serde(default)]
     at_least: Option<f32>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+impl RawLabel {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let label = Self {
+            positive: object.maybe("positive")?.map(Json::texts).transpose()?,
+            window_minutes: object.maybe("windowMinutes")?.map(Json::number).transpose()?,
+            action: object.maybe("action")?.map(Json::text).transpose()?,
+            at_least: object.maybe("atLeast")?.map(Json::single).transpose()?,
+        };
+        object.close()?;
+        Ok(label)
+    }
+}
+
 struct RawRetention {
     events: usize,
     days: f64,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-struct RawPolicy {
-    filters: Vec<RawFilter>,
-    diversity: Option<RawDiversity>,
-    windows: Vec<RawWindow>,
-    fatigue: Option<RawFatigue>,
-    explore: Option<RawExplore>,
-    page_order: Option<f32>,
-    cold: Option<RawCold>,
+impl RawRetention {
+    fn open(value: Option<Json>) -> Read<Self> {
+        let Some(value) = value else { return Ok(Self { events: 4_096, days: 180.0 }) };
+        let mut object = value.object()?;
+        let retention = Self { events: object.need("events")?.count()?, days: object.need("days")?.number()? };
+        object.close()?;
+        Ok(retention)
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Default)]
+struct RawPolicy {
+    filters: Vec<RawFilter>,
+    lambda: Option<f32>,
+    windows: Vec<RawWindow>,
+    fatigue: Option<(u32, f32)>,
+    explore: Option<(usize, f32)>,
+    page_order: Option<f32>,
+    cold_model: bool,
+}
+
+impl RawPolicy {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let mut policy = Self {
+            filters: list(object.take("filters")?, RawFilter::open)?,
+            windows: list(object.take("windows")?, RawWindow::open)?,
+            page_order: object.maybe("pageOrder")?.map(Json::single).transpose()?,
+            cold_model: match object.maybe("cold")?.map(Json::text).transpose()?.as_deref() {
+                None | Some("server") => false,
+                Some("model") => true,
+                Some(_) => return Err(Fault::Not("a rule for the first visit")),
+            },
+            ..Self::default()
+        };
+        if let Some(diversity) = object.maybe("diversity")? {
+            let mut diversity = diversity.object()?;
+            policy.lambda = Some(diversity.need("lambda")?.single()?);
+            diversity.close()?;
+        }
+        if let Some(fatigue) = object.maybe("fatigue")? {
+            let mut fatigue = fatigue.object()?;
+            let after = fatigue.need("after")?.whole(u32::MAX.into())?;
+            let after = u32::try_from(after).unwrap_or(u32::MAX);
+            policy.fatigue = Some((after, fatigue.need("penalty")?.single()?));
+            fatigue.close()?;
+        }
+        if let Some(explore) = object.maybe("explore")? {
+            let mut explore = explore.object()?;
+            policy.explore = Some((explore.need("slots")?.count()?, explore.need("epsilon")?.single()?));
+            explore.close()?;
+        }
+        object.close()?;
+        Ok(policy)
+    }
+}
+
 struct RawFilter {
     field: String,
     at_least: f32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawDiversity {
-    lambda: f32,
+impl RawFilter {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let filter = Self { field: object.need("field")?.text()?, at_least: object.need("atLeast")?.single()? };
+        object.close()?;
+        Ok(filter)
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawWindow {
     field: String,
     most: usize,
     within: usize,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawFatigue {
-    after: u32,
-    penalty: f32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawExplore {
-    slots: usize,
-    epsilon: f32,
-}
-
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
-enum RawCold {
-    Server,
-    Model,
+impl RawWindow {
+    fn open(value: Json) -> Read<Self> {
+        let mut object = value.object()?;
+        let window = Self {
+            field: object.need("field")?.text()?,
+            most: object.need("most")?.count()?,
+            within: object.need("within")?.count()?,
+        };
+        object.close()?;
+        Ok(window)
+    }
 }
 
 fn bad(at: impl Into<String>, reason: &'static str) -> Error {
@@ -204,13 +271,13 @@ impl Schema {
         if self.space.is_empty() || self.space.len() > NAME_BYTES_MOST || !self.space.chars().all(name_ok) {
             return Err(bad("space", "1 to 32 of the characters a–z, 0–9, - and _ (it names a folder)"));
         }
-        check_names("fields", self.fields.0.iter().map(|(n, _)| n.as_str()))?;
-        check_names("actions", self.actions.0.iter().map(|(n, _)| n.as_str()))?;
-        check_names("labels", self.labels.0.iter().map(|(n, _)| n.as_str()))?;
+        check_names("fields", self.fields.iter().map(|(n, _)| n.as_str()))?;
+        check_names("actions", self.actions.iter().map(|(n, _)| n.as_str()))?;
+        check_names("labels", self.labels.iter().map(|(n, _)| n.as_str()))?;
         check_names("surfaces", self.surfaces.iter().map(String::as_str))?;
-        let fields = check_fields(self.fields.0)?;
-        let actions = check_actions(self.actions.0)?;
-        let labels = check_labels(self.labels.0, &actions)?;
+        let fields = check_fields(self.fields)?;
+        let actions = check_actions(self.actions)?;
+        let labels = check_labels(self.labels, &actions)?;
         let half_lives = self.half_life_days.unwrap_or_else(|| [1.0, 30.0].to_vec());
         if half_lives.is_empty() || half_lives.len() > 4 {
             return Err(bad("halfLifeDays", "give one to four half-lives"));
@@ -219,7 +286,7 @@ impl Schema {
             .into_iter()
             .map(|d| HalfLife::from_days(d).ok_or_else(|| bad("halfLifeDays", "days between one minute and ten years")))
             .collect::<Result<Vec<_>>>()?;
-        let retention = self.retention.unwrap_or(RawRetention { events: 4_096, days: 180.0 });
+        let retention = self.retention;
         if !(256..=65_536).contains(&retention.events) || !(1.0..=3_653.0).contains(&retention.days) {
             return Err(bad("retention", "256 to 65,536 events and 1 to 3,653 days"));
         }
@@ -251,12 +318,7 @@ fn check_fields(raw: Vec<(String, RawField)>) -> Result<Vec<Field>> {
                 RawKind::Category => Kind::Category,
                 RawKind::Tags => Kind::Tags,
                 RawKind::Group => Kind::Group,
-                RawKind::Number => Kind::Number {
-                    scale: field.scale.map(|s| match s {
-                        RawScale::Linear => Scale::Linear,
-                        RawScale::Log => Scale::Log,
-                    }),
-                },
+                RawKind::Number => Kind::Number { scale: field.scale },
             };
             Ok(Field { name, kind, volatile: field.volatile })
         })
@@ -267,10 +329,10 @@ fn check_actions(raw: Vec<(String, RawAction)>) -> Result<Vec<Action>> {
     let actions = raw
         .into_iter()
         .map(|(name, action)| {
-            let role = match (action.role, action.weight) {
-                (Some(RawRole::Impression), None) => Role::Impression,
-                (None, weight) => Role::Act { weight: weight.unwrap_or(0.0) },
-                (Some(_), Some(_)) => return Err(bad(format!("actions.{name}"), "an impression has no weight")),
+            let role = match (action.impression, action.weight) {
+                (true, None) => Role::Impression,
+                (false, weight) => Role::Act { weight: weight.unwrap_or(0.0) },
+                (true, Some(_)) => return Err(bad(format!("actions.{name}"), "an impression has no weight")),
             };
             match role {
                 Role::Act { weight } if !weight.is_finite() || !(-100.0..=100.0).contains(&weight) => {
@@ -347,15 +409,15 @@ fn check_policy(raw: RawPolicy, fields: &[Field]) -> Result<Policy> {
             Ok(Window { field: find("policy.windows", &w.field, false)?, most: w.most, within: w.within })
         })
         .collect::<Result<Vec<_>>>()?;
-    let lambda = raw.diversity.map_or(1.0, |d| d.lambda);
+    let lambda = raw.lambda.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&lambda) {
         return Err(bad("policy.diversity.lambda", "a number between 0 and 1"));
     }
-    let (fatigue_after, fatigue_penalty) = raw.fatigue.map_or((u32::MAX, 0.0), |f| (f.after, f.penalty));
+    let (fatigue_after, fatigue_penalty) = raw.fatigue.unwrap_or((u32::MAX, 0.0));
     if !(0.0..=10.0).contains(&fatigue_penalty) {
         return Err(bad("policy.fatigue.penalty", "a number between 0 and 10"));
     }
-    let (explore_slots, epsilon) = raw.explore.map_or((0, 0.0), |e| (e.slots, e.epsilon));
+    let (explore_slots, epsilon) = raw.explore.unwrap_or((0, 0.0));
     if explore_slots > 1 || !(0.0..=1.0).contains(&epsilon) {
         return Err(bad("policy.explore", "at most one slot, and an `epsilon` between 0 and 1"));
     }
@@ -372,6 +434,6 @@ fn check_policy(raw: RawPolicy, fields: &[Field]) -> Result<Policy> {
         explore_slots,
         epsilon,
         page_order,
-        cold_model: raw.cold == Some(RawCold::Model),
+        cold_model: raw.cold_model,
     })
 }

@@ -4,15 +4,16 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::root::Root;
 use super::signature::{Context, Envelope};
 use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
 use crate::bundle::MOST_BYTES;
+use crate::json::{Fault, Json};
 
 /// The payload of a manifest file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestPayload {
     /// The space it is for.
@@ -29,8 +30,34 @@ pub struct ManifestPayload {
     pub bundles: Vec<RawEntry>,
 }
 
+impl ManifestPayload {
+    /// Reads a payload. Keys that a later engine may know are passed over.
+    ///
+    /// # Errors
+    /// [`SyncError::Malformed`].
+    pub fn open(json: &str) -> Result<Self, SyncError> {
+        Self::read(json).map_err(|fault| SyncError::malformed("payload", fault))
+    }
+
+    fn read(json: &str) -> Result<Self, Fault> {
+        let mut object = Json::open(json.as_bytes())?.object()?;
+        let mut bundles = Vec::new();
+        for entry in object.need("bundles")?.list()? {
+            bundles.push(RawEntry::read(entry)?);
+        }
+        Ok(Self {
+            space: object.need("space")?.text()?,
+            version: object.need("version")?.whole(u64::MAX)?,
+            created_ms: object.need("createdMs")?.whole(u64::MAX)?,
+            expires_ms: object.need("expiresMs")?.whole(u64::MAX)?,
+            min_engine: object.need("minEngine")?.text()?,
+            bundles,
+        })
+    }
+}
+
 /// One bundle of a manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RawEntry {
     /// `bundles/<sha256>.safetensors`, relative to the manifest.
@@ -43,6 +70,20 @@ pub struct RawEntry {
     pub share: u16,
     /// The oldest engine that can load it.
     pub min_engine: String,
+}
+
+impl RawEntry {
+    fn read(value: Json) -> Result<Self, Fault> {
+        let mut object = value.object()?;
+        let share = object.need("share")?.whole(u16::MAX.into())?;
+        Ok(Self {
+            path: object.need("path")?.text()?,
+            length: object.need("length")?.whole(u64::MAX)?,
+            sha256: object.need("sha256")?.text()?,
+            share: u16::try_from(share).unwrap_or(u16::MAX),
+            min_engine: object.need("minEngine")?.text()?,
+        })
+    }
 }
 
 /// A bundle on offer, by a manifest that was verified.
@@ -97,7 +138,7 @@ pub fn open_manifest(bytes: &[u8]) -> Result<(Envelope, ManifestPayload), SyncEr
 }
 
 fn payload_of(envelope: &Envelope) -> Result<ManifestPayload, SyncError> {
-    serde_json::from_str(&envelope.payload).map_err(|error| SyncError::malformed("payload", error))
+    ManifestPayload::open(&envelope.payload)
 }
 
 /// Verifies a manifest. Nothing of the payload is read before its signatures hold.

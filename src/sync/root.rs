@@ -8,14 +8,14 @@ use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::signature::{Context, Envelope, key_id};
 use super::{MOST_INTEGER, MOST_SIGNATURES, SyncError};
+use crate::json::{Fault, Json};
 
 /// The payload of a root file, unverified.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RootPayload {
     /// Counts up from 1.
     pub version: u64,
@@ -26,8 +26,7 @@ pub struct RootPayload {
 }
 
 /// The two roles, unverified.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RawRoles {
     /// Who may replace the root.
     pub root: RawRole,
@@ -36,13 +35,52 @@ pub struct RawRoles {
 }
 
 /// One role, unverified.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RawRole {
     /// Ids of its keys.
     pub keys: Vec<String>,
     /// How many of them must sign.
     pub threshold: usize,
+}
+
+/// What a [`RootPayload`] holds, as it is read.
+struct Payload {
+    version: u64,
+    keys: Vec<(String, String)>,
+    root: RawRole,
+    manifest: RawRole,
+}
+
+impl Payload {
+    fn open(json: &str) -> Result<Self, Fault> {
+        let mut object = Json::open(json.as_bytes())?.object()?;
+        let mut keys: Vec<(String, String)> = Vec::new();
+        for (id, key) in object.need("keys")?.entries()? {
+            if keys.iter().any(|(known, _)| *known == id) {
+                return Err(Fault::Twice("keys"));
+            }
+            keys.push((id, key.text()?));
+        }
+        let mut roles = object.need("roles")?.object()?;
+        let payload = Self {
+            version: object.need("version")?.whole(u64::MAX)?,
+            keys,
+            root: RawRole::open(roles.need("root")?)?,
+            manifest: RawRole::open(roles.need("manifest")?)?,
+        };
+        roles.close()?;
+        object.close()?;
+        Ok(payload)
+    }
+}
+
+impl RawRole {
+    fn open(value: Json) -> Result<Self, Fault> {
+        let mut object = value.object()?;
+        let role = Self { keys: object.need("keys")?.texts()?, threshold: object.need("threshold")?.count()? };
+        object.close()?;
+        Ok(role)
+    }
 }
 
 /// A role whose keys are distinct, sound and at least as many as its threshold.
@@ -98,19 +136,18 @@ impl Root {
 
     fn open(bytes: &[u8]) -> Result<(Envelope, Self), SyncError> {
         let envelope = Envelope::open(bytes)?;
-        let payload: RootPayload =
-            serde_json::from_str(&envelope.payload).map_err(|error| SyncError::malformed("payload", error))?;
+        let payload = Payload::open(&envelope.payload).map_err(|fault| SyncError::malformed("payload", fault))?;
         if payload.version == 0 || payload.version > MOST_INTEGER {
             return Err(SyncError::malformed("version", "it counts up from 1"));
         }
-        let mut keys = BTreeMap::new();
+        let mut keys = Vec::new();
         for (id, text) in &payload.keys {
-            keys.insert(id.clone(), public_key(id, text)?);
+            keys.push((id.as_str(), public_key(id, text)?));
         }
         let root = Self {
             version: payload.version,
-            root: role(&payload.roles.root, &keys)?,
-            manifest: role(&payload.roles.manifest, &keys)?,
+            root: role(&payload.root, &keys)?,
+            manifest: role(&payload.manifest, &keys)?,
         };
         Ok((envelope, root))
     }
@@ -127,14 +164,16 @@ fn public_key(id: &str, text: &str) -> Result<VerifyingKey, SyncError> {
     if key.is_weak() { Err(bad("a key is of small order: anyone can sign for it")) } else { Ok(key) }
 }
 
-fn role(raw: &RawRole, keys: &BTreeMap<String, VerifyingKey>) -> Result<Role, SyncError> {
+fn role(raw: &RawRole, keys: &[(&str, VerifyingKey)]) -> Result<Role, SyncError> {
     let bad = |reason| SyncError::malformed("roles", reason);
     let mut found: Vec<(String, VerifyingKey)> = Vec::new();
     for id in &raw.keys {
         if found.iter().any(|(known, _)| known == id) {
             return Err(bad("a role names a key twice"));
         }
-        found.push((id.clone(), *keys.get(id).ok_or(bad("a role names a key that is not listed"))?));
+        let listed = keys.iter().find(|(known, _)| known == id);
+        let (_, key) = listed.ok_or(bad("a role names a key that is not listed"))?;
+        found.push((id.clone(), *key));
     }
     if raw.threshold == 0 || raw.threshold > found.len() || found.len() > MOST_SIGNATURES {
         return Err(bad("a threshold is between 1 and the number of keys, of which there are at most 16"));

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::root::Role;
 use super::{MOST_FILE_BYTES, MOST_SIGNATURES, SyncError};
+use crate::json::{Fault, Json};
 
 /// What a signature is for. Its text stands before the payload when it is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,7 @@ impl Context {
 }
 
 /// A payload, as the exact text that was signed, with its signatures. Nothing in it has been verified.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Envelope {
     /// The JSON text that was signed.
     pub payload: String,
@@ -42,8 +42,7 @@ pub struct Envelope {
 }
 
 /// One signature, unverified.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RawSignature {
     /// Id of the key, see [`key_id`].
     pub key: String,
@@ -60,11 +59,24 @@ impl Envelope {
         if bytes.len() > MOST_FILE_BYTES {
             return Err(SyncError::Oversized { bytes: bytes.len(), most: MOST_FILE_BYTES });
         }
-        let envelope: Self = serde_json::from_slice(bytes).map_err(|error| SyncError::malformed("the file", error))?;
+        let envelope = Self::read(bytes).map_err(|fault| SyncError::malformed("the file", fault))?;
         if envelope.signatures.len() > MOST_SIGNATURES {
             return Err(SyncError::malformed("signatures", "there are more than 16"));
         }
         Ok(envelope)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut object = Json::open(bytes)?.object()?;
+        let payload = object.need("payload")?.text()?;
+        let mut signatures = Vec::new();
+        for entry in object.need("signatures")?.list()? {
+            let mut entry = entry.object()?;
+            signatures.push(RawSignature { key: entry.need("key")?.text()?, sig: entry.need("sig")?.text()? });
+            entry.close()?;
+        }
+        object.close()?;
+        Ok(Self { payload, signatures })
     }
 
     /// Counts the distinct keys of `role` that have signed this payload in this context. Signatures by other keys and

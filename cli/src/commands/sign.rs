@@ -39,7 +39,7 @@ enum Command {
 pub fn run(args: Args) -> Result<()> {
     let Command::Manifest { payload, keys, out } = args.command;
     let text = fs::read_to_string(&payload).with_context(|| format!("{} cannot be read", payload.display()))?;
-    serde_json::from_str::<ManifestPayload>(&text)
+    ManifestPayload::open(&text)
         .with_context(|| format!("{} is no manifest payload: see docs/bundle.md", payload.display()))?;
     let keys = keys.iter().map(|dir| RoleKey::read(dir, "manifest")).collect::<Result<Vec<_>>>()?;
     write_atomically(&out, &envelope(Signed::Manifest, text, &keys.iter().collect::<Vec<_>>())?)?;

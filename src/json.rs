@@ -1,0 +1,249 @@
+//! JSON documents as data: one parser for all of them, and the few checks their readers share.
+//!
+//! A derived reader for each type of document would be compiled for each; together they would be a fifth of the module that a phone loads.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// Why a document cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is no JSON, from this line and column on.
+    Syntax { line: usize, column: usize },
+    /// An object lacks this key.
+    Missing(&'static str),
+    /// An object has a key that it may not have.
+    Unknown,
+    /// An object has this key twice.
+    Twice(&'static str),
+    /// Something is not what stands here.
+    Not(&'static str),
+    /// There are more than this.
+    More(&'static str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, name, after) = match *self {
+            Self::Syntax { line, column } => return write!(f, "no JSON, at line {line} column {column}"),
+            Self::Missing(key) => ("`", key, "` is missing"),
+            Self::Unknown => ("", "a key", " is not known"),
+            Self::Twice(key) => ("`", key, "` stands there twice"),
+            Self::Not(kind) => ("a value is not ", kind, ""),
+            Self::More(most) => ("there are more than ", most, ""),
+        };
+        f.write_str(before)?;
+        f.write_str(name)?;
+        f.write_str(after)
+    }
+}
+
+type Read<T> = core::result::Result<T, Fault>;
+
+/// A JSON value. Objects keep the order of the document, and every key of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json {
+    Null,
+    Flag(bool),
+    Whole(u64),
+    Negative(i64),
+    Real(f64),
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Parses a whole document of untrusted bytes; nesting deeper than 128 is refused.
+    pub fn open(bytes: &[u8]) -> Read<Self> {
+        serde_json::from_slice(bytes).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })
+    }
+
+    pub fn text(self) -> Read<String> {
+        if let Self::Text(text) = self { Ok(text) } else { Err(Fault::Not("a text")) }
+    }
+
+    pub fn flag(self) -> Read<bool> {
+        if let Self::Flag(flag) = self { Ok(flag) } else { Err(Fault::Not("true or false")) }
+    }
+
+    /// A whole number from 0 to `most`.
+    pub fn whole(self, most: u64) -> Read<u64> {
+        match self {
+            Self::Whole(number) if number <= most => Ok(number),
+            _ => Err(Fault::Not("a whole number of 0 or more, in its range")),
+        }
+    }
+
+    /// A whole number that counts something in memory.
+    pub fn count(self) -> Read<usize> {
+        usize::try_from(self.whole(u64::MAX)?).map_err(|_| Fault::Not("a count that fits in memory"))
+    }
+
+    #[allow(clippy::as_conversions, reason = "the nearest number of the type is what is meant")]
+    pub fn number(self) -> Read<f64> {
+        match self {
+            Self::Whole(number) => Ok(number as f64),
+            Self::Negative(number) => Ok(number as f64),
+            Self::Real(number) => Ok(number),
+            _ => Err(Fault::Not("a number")),
+        }
+    }
+
+    #[allow(clippy::as_conversions, reason = "the nearest number of the type is what is meant")]
+    pub fn single(self) -> Read<f32> {
+        match self {
+            Self::Whole(number) => Ok(number as f32),
+            Self::Negative(number) => Ok(number as f32),
+            other => Ok(other.number()? as f32),
+        }
+    }
+
+    pub fn list(self) -> Read<Vec<Self>> {
+        if let Self::List(list) = self { Ok(list) } else { Err(Fault::Not("a list")) }
+    }
+
+    pub fn texts(self) -> Read<Vec<String>> {
+        let list = self.list()?;
+        let mut texts = Vec::with_capacity(list.len());
+        for one in list {
+            texts.push(one.text()?);
+        }
+        Ok(texts)
+    }
+
+    /// The keys and values of an object, in the order of the document; a key may stand there twice.
+    pub fn entries(self) -> Read<Vec<(String, Self)>> {
+        if let Self::Object(entries) = self { Ok(entries) } else { Err(Fault::Not("an object")) }
+    }
+
+    /// An object whose keys are known.
+    pub fn object(self) -> Read<Object> {
+        Ok(Object(self.entries()?))
+    }
+}
+
+/// An object that is being read, key by key.
+pub(crate) struct Object(Vec<(String, Json)>);
+
+impl Object {
+    /// Takes a key that may be absent.
+    pub fn take(&mut self, key: &'static str) -> Read<Option<Json>> {
+        let Some(at) = self.0.iter().position(|(name, _)| name == key) else { return Ok(None) };
+        let (_, value) = self.0.swap_remove(at);
+        if self.0.iter().any(|(name, _)| name == key) { Err(Fault::Twice(key)) } else { Ok(Some(value)) }
+    }
+
+    /// Takes a key that may be absent or null.
+    pub fn maybe(&mut self, key: &'static str) -> Read<Option<Json>> {
+        Ok(self.take(key)?.filter(|value| *value != Json::Null))
+    }
+
+    /// Takes a key that must be there.
+    pub fn need(&mut self, key: &'static str) -> Read<Json> {
+        self.take(key)?.ok_or(Fault::Missing(key))
+    }
+
+    /// Refuses keys that nobody has taken.
+    pub fn close(self) -> Read<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Fault::Unknown) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Flag(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Whole(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Negative(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Real(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = list.next_element()? {
+            all.push(one);
+        }
+        Ok(Json::List(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut all = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            all.push((key, map.next_value()?));
+        }
+        Ok(Json::Object(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    fn object(text: &str) -> Object {
+        Json::open(text.as_bytes()).unwrap().object().unwrap()
+    }
+
+    #[test]
+    fn keys_keep_their_order_and_their_repetitions() {
+        let entries = Json::open(br#"{ "b": 1, "a": -2, "b": 1.5 }"#).unwrap().entries().unwrap();
+        let expected = [("b", Json::Whole(1)), ("a", Json::Negative(-2)), ("b", Json::Real(1.5))];
+        assert_eq!(entries, expected.map(|(key, value)| (key.to_string(), value)));
+    }
+
+    #[test]
+    fn a_key_is_missing_unknown_twice_or_of_another_type() {
+        assert_eq!(object("{}").need("a"), Err(Fault::Missing("a")));
+        assert_eq!(object(r#"{ "a": 1, "a": 1 }"#).take("a"), Err(Fault::Twice("a")));
+        assert_eq!(object(r#"{ "a": 1 }"#).close(), Err(Fault::Unknown));
+        assert_eq!(object(r#"{ "a": null }"#).maybe("a"), Ok(None));
+        assert_eq!(object(r#"{ "a": null }"#).take("a"), Ok(Some(Json::Null)));
+        assert_eq!(
+            Json::Whole(8).whole(7).unwrap_err().to_string(),
+            "a value is not a whole number of 0 or more, in its range"
+        );
+        assert!(Json::Real(1.0).whole(7).is_err() && Json::Null.number().is_err() && Json::Whole(1).text().is_err());
+        assert!(Json::Whole(1).flag().is_err() && Json::Whole(1).texts().is_err() && Json::Whole(1).entries().is_err());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_place() {
+        assert_eq!(Json::open(b"{\n\"a\": }").unwrap_err().to_string(), "no JSON, at line 2 column 6");
+        assert!(Json::open(b"1 2").is_err() && Json::open(b"").is_err() && Json::open(b"\"\xff\"").is_err());
+        assert!(Json::open("[".repeat(129).as_bytes()).is_err());
+    }
+}
