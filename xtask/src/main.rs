@@ -4,6 +4,7 @@
 
 mod build;
 mod catalogue;
+mod demo;
 mod gate;
 mod process;
 mod setup;
@@ -36,6 +37,15 @@ enum Command {
     Gate,
     /// Runs every test: formatting, lints, native, browser, package, host, end to end.
     Test,
+    /// Builds everything, trains and signs a model, and opens the shop in a browser.
+    Demo {
+        /// Drive the shop in headless Chromium, print a transcript, and fail where it does not show what it should.
+        #[arg(long)]
+        headless: bool,
+        /// Port of the local server.
+        #[arg(long, default_value_t = 8123)]
+        port: u16,
+    },
     /// Writes the demo shop's catalogue: shards, their index, and items.jsonl for the lab.
     Catalogue {
         /// Folder to write into.
@@ -69,6 +79,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             setup::for_build(&workspace)?;
             gate::all(&workspace)
         }
+        Command::Demo { headless, port } => demo::run_demo(&workspace, *headless, *port),
         Command::Catalogue { dir, seed } => {
             let written = catalogue::write_catalogue(dir, *seed)?;
             println!(
