@@ -101,7 +101,7 @@ module.exports = {
     skip: 'not run',
     none: 'Not run yet',
     rows: {
-      build: 'Build chosen', golden: 'Golden vectors', start: 'Start', rank: 'Rank 60', rankMany: 'Rank 1,000',
+      build: 'Build chosen', golden: 'Golden vectors', model: 'Model', start: 'Start', rank: 'Rank 60', rankMany: 'Rank 1,000',
       storage: 'Files', kill: 'Whole after kill',
     },
     killTitle: 'Kill test',

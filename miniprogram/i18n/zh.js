@@ -101,7 +101,7 @@ module.exports = {
     skip: '未运行',
     none: '尚未运行',
     rows: {
-      build: '所用构建', golden: '黄金向量', start: '启动用时', rank: '排序 60 件', rankMany: '排序 1,000 件',
+      build: '所用构建', golden: '黄金向量', model: '推荐模型', start: '启动用时', rank: '排序 60 件', rankMany: '排序 1,000 件',
       storage: '文件读写', kill: '强杀后完好',
     },
     killTitle: '强杀测试',

@@ -71,10 +71,12 @@ exports.run = async function () {
   const rankMany = engine.build ? median(() => zhiji.rank(candidates(1000), { surface: 'home', slots: 10 })) : -1
   const files = await filesWork().catch(() => false)
   const right = hash === golden.fingerprint && engine.golden.length === golden.words
+  const model = engine.sync ? engine.sync.version : 0
   /** @type {Row[]} */
   const rows = [
     { key: 'build', value: engine.build ? engine.build + ' · ' + engine.engineVersion : engine.degraded, verdict: engine.build ? 'pass' : 'fail' },
     { key: 'golden', value: hash ? hash + ' · ' + engine.golden.length : '', verdict: !hash ? 'skip' : right ? 'pass' : 'fail' },
+    { key: 'model', value: model ? String(model) : '', verdict: model ? 'pass' : 'skip' },
     { key: 'start', value: engine.build ? engine.startMs + ' ms' : '', verdict: engine.build ? 'pass' : 'skip' },
     { key: 'rank', value: rank < 0 ? '' : rank + ' ms', verdict: rank < 0 ? 'skip' : 'pass' },
     { key: 'rankMany', value: rankMany < 0 ? '' : rankMany + ' ms', verdict: rankMany < 0 ? 'skip' : 'pass' },
@@ -86,6 +88,7 @@ exports.run = async function () {
     device: device.describe(),
     build: engine.build,
     engineVersion: engine.engineVersion,
+    model,
     golden: { fingerprint: hash, right },
     startMs: engine.startMs,
     storage: engine.storage,
