@@ -4,12 +4,23 @@ const zhiji = require('../recommender')
 const config = require('../config')
 
 let changes = 0
+/** Settles when the record has been read that the switch has just allowed to be read. */
+let reading = Promise.resolve()
 
 /** Rises with every change of consent, switch, block or interest: a list made before it is out of date. */
 exports.changes = () => changes
 
 /** To be called after anything on the privacy pages. */
 exports.changed = function () { changes++ }
+
+/** To be called after the switch was moved: turned on, the record is read first, and a list made before that would not know it. */
+exports.switched = function () {
+  changes++
+  if (!exports.active()) return
+  reading = new Promise((resolve) => {
+    const stop = zhiji.consent.onChange(() => { stop(); resolve() })
+  })
+}
 
 /** Whether goods are in a personal order now. */
 exports.active = () => zhiji.consent.state().status === 'granted' && zhiji.personalisation()
@@ -41,6 +52,6 @@ exports.settled = function (limitMs) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, limitMs)
     const done = () => { clearTimeout(timer); resolve() }
-    zhiji.ready().then(done, done)
+    zhiji.ready().then(() => reading).then(done, done)
   })
 }

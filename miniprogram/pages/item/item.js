@@ -95,6 +95,8 @@ Page({
   /** @param {Choice} event */
   onForget(event) {
     const { field, value } = event.detail
+    // The time spent on this page is told now and goes with the rest; told on leaving, it would bring the interest back.
+    this.visit.end()
     zhiji.forget({ field, value })
     this.acted(i18n.fill(i18n.words().why.forgotten, { value: catalogue.name(value) }))
   },

@@ -42,7 +42,7 @@ Page({
   onPersonal() {
     if (!this.data.granted) return shell.openTab('privacy')
     zhiji.personalisation(!zhiji.personalisation())
-    recommendation.changed()
+    recommendation.switched()
     this.present()
   },
 

@@ -12,5 +12,9 @@ Page({
     shell.title(i18n.words().privacy.title)
   },
 
-  onChange() { recommendation.changed() },
+  /** @param {{ detail: { what: string } }} event */
+  onChange(event) {
+    if (event.detail.what === 'personalisation') recommendation.switched()
+    else recommendation.changed()
+  },
 })
