@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// Why a document cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,26 @@ impl Json {
     /// Parses a whole document of untrusted bytes; nesting deeper than 128 is refused.
     pub fn open(bytes: &[u8]) -> Read<Self> {
         serde_json::from_slice(bytes).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })
+    }
+
+    /// The document as text. Numbers that JSON has not become null.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// A number, or null where there is none.
+    pub fn number_or_null(number: Option<impl Into<f64>>) -> Self {
+        number.map_or(Self::Null, |number| Self::Real(number.into()))
+    }
+
+    /// A whole number, or null where there is none.
+    pub fn whole_or_null(number: Option<impl Into<u64>>) -> Self {
+        number.map_or(Self::Null, |number| Self::Whole(number.into()))
+    }
+
+    /// A text, or null where there is none.
+    pub fn text_or_null(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
 
     pub fn text(self) -> Read<String> {
@@ -159,6 +180,27 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Whole(number) => serializer.serialize_u64(*number),
+            Self::Negative(number) => serializer.serialize_i64(*number),
+            Self::Real(number) => serializer.serialize_f64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Object(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key.as_str(), value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
 struct Any;
 
 impl<'de> Visitor<'de> for Any {
@@ -238,6 +280,13 @@ mod tests {
         );
         assert!(Json::Real(1.0).whole(7).is_err() && Json::Null.number().is_err() && Json::Whole(1).text().is_err());
         assert!(Json::Whole(1).flag().is_err() && Json::Whole(1).texts().is_err() && Json::Whole(1).entries().is_err());
+    }
+
+    #[test]
+    fn a_document_is_written_as_it_was_read() {
+        let text = r#"{"b":[null,true,1,-2,0.1,"\"知\n"],"a":{}}"#;
+        assert_eq!(Json::open(text.as_bytes()).unwrap().write(), text);
+        assert_eq!(Json::List([Json::number_or_null(Some(f64::NAN))].to_vec()).write(), "[null]");
     }
 
     #[test]

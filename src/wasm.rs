@@ -10,7 +10,7 @@ use crate::item::{Given, Item};
 use crate::log::{StoreOp, StoredFile};
 use crate::sync::Next;
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// What JavaScript catches.
@@ -39,11 +39,38 @@ fn get(value: &JsValue, name: &str) -> JsValue {
     Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-/// Whether an object has no other keys than these: serde-wasm-bindgen passes over keys that it was not asked for.
+/// Whether an object has no other keys than these.
 fn has_only(value: &JsValue, names: &[&str]) -> bool {
     value.dyn_ref::<Object>().is_some_and(|object| {
         Object::keys(object).iter().all(|key| key.as_string().is_some_and(|key| names.contains(&key.as_str())))
     })
+}
+
+/// The parts of an object that JavaScript gave; each may be absent, undefined or null, and is otherwise of its own type.
+///
+/// Read by hand: derived readers of three small objects weigh 10 kB.
+struct Parts<'a>(&'a JsValue);
+
+/// A part is of another type.
+struct OtherType;
+
+impl Parts<'_> {
+    fn read<T>(&self, name: &str, read: fn(&JsValue) -> Option<T>) -> Result<Option<T>, OtherType> {
+        let value = get(self.0, name);
+        if value.is_undefined() || value.is_null() { Ok(None) } else { read(&value).map(Some).ok_or(OtherType) }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, OtherType> {
+        self.read(name, JsValue::as_string)
+    }
+
+    fn number(&self, name: &str) -> Result<Option<f64>, OtherType> {
+        self.read(name, JsValue::as_f64)
+    }
+
+    fn single(&self, name: &str) -> Result<Option<f32>, OtherType> {
+        Ok(self.number(name)?.map(|number| number as f32))
+    }
 }
 
 fn plain<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
@@ -178,8 +205,7 @@ struct SyncOut {
 }
 
 /// The optional parts of an event, as a page gives them.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 struct DetailIn {
     surface: Option<String>,
     scene: Option<f64>,
@@ -222,6 +248,24 @@ fn whole<T: TryFrom<i64>>(value: Option<f64>, part: &'static str) -> EngineResul
 }
 
 impl DetailIn {
+    fn open(value: &JsValue) -> Result<Self, OtherType> {
+        let parts = Parts(value);
+        Ok(Self {
+            surface: parts.text("surface")?,
+            scene: parts.number("scene")?,
+            slate: parts.number("slate")?,
+            position: parts.number("position")?,
+            propensity: parts.single("propensity")?,
+            reason: parts.number("reason")?,
+            value: parts.single("value")?,
+            dwell_ms: parts.number("dwellMs")?,
+            difficulty: parts.single("difficulty")?,
+            risk_level: parts.number("riskLevel")?,
+            group_id: parts.number("groupId")?,
+            prior: parts.single("prior")?,
+        })
+    }
+
     fn check(self, schema: &crate::schema::Schema) -> EngineResult<Detail> {
         Ok(Detail {
             surface: self.surface.map(|s| schema.surface(&s)).transpose()?,
@@ -241,32 +285,42 @@ impl DetailIn {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
 struct RankIn {
     surface: Option<String>,
     slots: Option<f64>,
     now_ms: f64,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+impl RankIn {
+    fn open(value: &JsValue) -> Result<Self, OtherType> {
+        let parts = Parts(value.is_object().then_some(value).ok_or(OtherType)?);
+        let now_ms = parts.number("nowMs")?.unwrap_or_default();
+        Ok(Self { surface: parts.text("surface")?, slots: parts.number("slots")?, now_ms })
+    }
+}
+
 struct ForgetIn {
-    #[serde(default)]
     id: Option<String>,
-    #[serde(default)]
     field: Option<String>,
-    #[serde(default)]
     value: Option<String>,
-    #[serde(default)]
     since_ms: Option<f64>,
-    #[serde(default)]
     until_ms: Option<f64>,
-    #[serde(default)]
     all: bool,
 }
 
 impl ForgetIn {
+    fn open(value: &JsValue) -> Result<Self, OtherType> {
+        let parts = Parts(value);
+        Ok(Self {
+            id: parts.text("id")?,
+            field: parts.text("field")?,
+            value: parts.text("value")?,
+            since_ms: parts.number("sinceMs")?,
+            until_ms: parts.number("untilMs")?,
+            all: parts.read("all", JsValue::as_bool)?.unwrap_or_default(),
+        })
+    }
+
     fn check(self) -> Option<Forget> {
         match self {
             Self { id: Some(id), field: None, value: None, since_ms: None, until_ms: None, all: false } => {
@@ -474,7 +528,7 @@ impl Engine {
         let detail = if detail.is_undefined() || detail.is_null() {
             DetailIn::default()
         } else if has_only(&detail, &DETAIL_PARTS) {
-            serde_wasm_bindgen::from_value(detail).map_err(|_| bad("detail", reason))?
+            DetailIn::open(&detail).map_err(|_| bad("detail", reason))?
         } else {
             return Err(bad("detail", reason));
         };
@@ -495,7 +549,7 @@ impl Engine {
         options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let reason = "an object { surface?, slots, nowMs }";
-        let options: RankIn = serde_wasm_bindgen::from_value(options).map_err(|_| bad("options", reason))?;
+        let options = RankIn::open(&options).map_err(|_| bad("options", reason))?;
         let surface = options.surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
         let slots: Option<u32> = whole(options.slots, "slots").map_err(refuse)?;
         let now = engine::instant(options.now_ms).map_err(refuse)?;
@@ -543,7 +597,7 @@ impl Engine {
         if !has_only(&what, &["id", "field", "value", "sinceMs", "untilMs", "all"]) {
             return Err(bad("what", reason));
         }
-        let what: ForgetIn = serde_wasm_bindgen::from_value(what).map_err(|_| bad("what", reason))?;
+        let what = ForgetIn::open(&what).map_err(|_| bad("what", reason))?;
         let what = what.check().ok_or_else(|| bad("what", reason))?;
         self.0.forget(&what).map_err(refuse)
     }

@@ -130,6 +130,14 @@ impl fmt::Display for BundleError {
     }
 }
 
+fn write_shape(f: &mut fmt::Formatter<'_>, shape: &[usize]) -> fmt::Result {
+    for (index, dim) in shape.iter().enumerate() {
+        f.write_str(if index == 0 { "[" } else { ", " })?;
+        write!(f, "{dim}")?;
+    }
+    f.write_str(if shape.is_empty() { "[]" } else { "]" })
+}
+
 impl fmt::Display for TensorFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -143,7 +151,12 @@ impl fmt::Display for TensorFault {
                 f.write_str("has offsets that overlap, leave a hole, pass the end or disagree with its shape")
             }
             Self::Dtype => f.write_str("is not F32: convert it"),
-            Self::Shape { expected, found } => write!(f, "has the shape {found:?} instead of {expected:?}"),
+            Self::Shape { expected, found } => {
+                f.write_str("has the shape ")?;
+                write_shape(f, found)?;
+                f.write_str(" instead of ")?;
+                write_shape(f, expected)
+            }
             Self::NotFinite { at } => write!(f, "has a NaN or an infinity at index {at}"),
             Self::NotPositive { at } => {
                 write!(f, "has a value at index {at} that divides and is not above zero, or too small to divide by")

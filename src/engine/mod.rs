@@ -23,7 +23,7 @@ use crate::features::Layout;
 use crate::item::Item;
 use crate::log::{Log, StoreOp, StoredFile, newest_generation};
 use crate::rng::Seed;
-use crate::schema::Schema;
+use crate::schema::{Schema, hash64};
 use crate::score::Ranker;
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
@@ -75,6 +75,8 @@ struct Known {
 /// One space on one phone.
 pub struct Engine {
     schema: Rc<Schema>,
+    /// Hash of the text that the schema was given as.
+    schema_text: u64,
     layout: Rc<Layout>,
     seed: Option<Seed>,
     control: Control,
@@ -109,6 +111,7 @@ impl Engine {
             observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
             adapt: Adapt::new(&layout, &ranker),
             schema,
+            schema_text: hash64(schema_json.as_bytes()),
             layout,
             seed,
             control: Control::default(),

@@ -5,12 +5,12 @@ use crate::control::Block;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::item::{Value, WORD_BYTES_MOST};
+use crate::json::Json;
 use crate::log::StoreOp;
 use crate::schema::Schema;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use serde_json::{Map, json};
 
 /// What to forget.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,18 +184,32 @@ impl Engine {
     pub fn export(&self) -> String {
         let schema = &self.schema;
         let consent = &self.control.consent;
-        let events: Vec<_> = self.log.iter().flat_map(|l| l.events()).map(|e| export_event(schema, e)).collect();
-        let blocks: Vec<_> =
-            self.control.blocks.iter().map(|b| json!({ "field": b.field, "value": b.value })).collect();
-        json!({
-            "space": schema.space,
-            "consent": { "status": consent.status.as_str(), "policyVersion": consent.policy_version, "purposes": consent.purposes, "atMs": consent.at_ms },
-            "personalisation": self.control.personalisation,
-            "blocks": blocks,
-            "events": events,
-        })
-        .to_string()
+        let text = |text: &str| Json::Text(text.to_string());
+        let events = self.log.iter().flat_map(|l| l.events()).map(|e| export_event(schema, e)).collect();
+        let block = |b: &Block| object([("field", text(&b.field)), ("value", text(&b.value))]);
+        let consent = object([
+            ("status", text(consent.status.as_str())),
+            ("policyVersion", text(&consent.policy_version)),
+            ("purposes", Json::List(consent.purposes.iter().map(|purpose| text(purpose)).collect())),
+            ("atMs", instant(consent.at_ms)),
+        ]);
+        let all = object([
+            ("space", text(&schema.space)),
+            ("consent", consent),
+            ("personalisation", Json::Flag(self.control.personalisation)),
+            ("blocks", Json::List(self.control.blocks.iter().map(block).collect())),
+            ("events", Json::List(events)),
+        ]);
+        all.write()
     }
+}
+
+fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
+    Json::Object(entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
+}
+
+fn instant(ms: i64) -> Json {
+    u64::try_from(ms).map_or(Json::Negative(ms), Json::Whole)
 }
 
 /// Last place at which a predicate holds, counted from the front.
@@ -209,30 +223,37 @@ impl<I: Iterator> LastPlace for I {
     }
 }
 
-fn export_event(schema: &Schema, event: &Event) -> serde_json::Value {
-    let mut fields = Map::new();
+fn export_event(schema: &Schema, event: &Event) -> Json {
+    let mut fields = Vec::new();
     for (i, field) in schema.fields.iter().enumerate() {
-        match event.item.value(i) {
-            Value::Absent => {}
-            Value::Number(n) => {
-                fields.insert(field.name.clone(), json!(n));
-            }
-            Value::Words(words) => {
-                fields.insert(field.name.clone(), json!(words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>()));
-            }
-        }
+        let value = match event.item.value(i) {
+            Value::Absent => continue,
+            Value::Number(n) => Json::Real(f64::from(*n)),
+            Value::Words(words) => Json::List(words.iter().map(|w| Json::Text(w.text.clone())).collect()),
+        };
+        fields.push((field.name.clone(), value));
     }
-    let name = |list: &[String], i: Option<u8>| i.and_then(|i| list.get(usize::from(i)).cloned());
     let d = &event.detail;
-    json!({
-        "atMs": event.at.ms(),
-        "session": event.session,
-        "action": schema.actions.get(usize::from(event.action)).map(|a| a.name.as_str()),
-        "id": event.item.id(),
-        "item": fields,
-        "surface": name(&schema.surfaces, d.surface),
-        "scene": d.scene, "slate": d.slate, "position": d.position, "propensity": d.propensity, "reason": d.reason,
-        "value": d.value, "dwellMs": d.dwell_ms, "difficulty": d.difficulty, "riskLevel": d.risk_level, "groupId": d.group_id,
-        "prior": d.prior, "numbers": d.numbers,
-    })
+    let surface = d.surface.and_then(|i| schema.surfaces.get(usize::from(i)));
+    let action = schema.actions.get(usize::from(event.action));
+    object([
+        ("atMs", instant(event.at.ms())),
+        ("session", Json::Whole(event.session.into())),
+        ("action", Json::text_or_null(action.map(|a| a.name.as_str()))),
+        ("id", Json::Text(event.item.id().to_string())),
+        ("item", Json::Object(fields)),
+        ("surface", Json::text_or_null(surface.map(String::as_str))),
+        ("scene", Json::whole_or_null(d.scene)),
+        ("slate", Json::whole_or_null(d.slate)),
+        ("position", Json::whole_or_null(d.position)),
+        ("propensity", Json::number_or_null(d.propensity)),
+        ("reason", Json::whole_or_null(d.reason)),
+        ("value", Json::number_or_null(d.value)),
+        ("dwellMs", Json::whole_or_null(d.dwell_ms)),
+        ("difficulty", Json::number_or_null(d.difficulty)),
+        ("riskLevel", Json::whole_or_null(d.risk_level)),
+        ("groupId", Json::whole_or_null(d.group_id)),
+        ("prior", Json::number_or_null(d.prior)),
+        ("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect())),
+    ])
 }

@@ -1,7 +1,7 @@
 //! The snapshot: the folded state, kept to spare the fold at start. Deleting it changes nothing.
 
 use super::{ENGINE_VERSION, Engine, SNAPSHOT};
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Malformed, Reader, Writer, crc32};
 use crate::log::StoreOp;
 use crate::schema::hash64;
 use crate::state::{Adapt, Observe};
@@ -32,8 +32,7 @@ impl Engine {
             all.extend_from_slice(&hash64(&bytes).to_le_bytes());
         }
         // The schema's whole text decides the fold (weights, labels, half-lives), the fingerprint only what is stored.
-        let schema = hash64(alloc::format!("{:?}", self.schema).as_bytes());
-        [hash64(&all), u64::from(ENGINE_VERSION), schema, self.ranker.version()]
+        [hash64(&all), u64::from(ENGINE_VERSION), self.schema_text, self.ranker.version()]
     }
 
     /// Queues a snapshot. The host asks when the mini-program is hidden.
@@ -47,7 +46,7 @@ impl Engine {
         out.u64(self.matured);
         out.raw(&self.state_bytes());
         let mut bytes = out.into_bytes();
-        let crc = crc32fast::hash(&bytes);
+        let crc = crc32(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         self.collect();
         self.ops.push(StoreOp::Write { name: SNAPSHOT.to_string(), bytes });
@@ -60,7 +59,7 @@ impl Engine {
 
     fn read_snapshot(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Malformed)?;
-        if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        if crc32(body) != u32::from_le_bytes(*crc) {
             return Err(Malformed);
         }
         let mut reader = Reader::new(body);

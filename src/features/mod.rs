@@ -61,11 +61,23 @@ fn rate(trials: f32, hits: f32, expected: f32, smoothing: f32) -> f32 {
     (hits + smoothing * expected) / (trials.max(hits) + smoothing)
 }
 
+/// A number of days as it stands in names: `30d`, `0.01d`.
+///
+/// Digits of floats come from the printer that the JSON export needs anyway; that of the standard library weighs another 10 kB.
+fn days(days: f64) -> String {
+    let mut text = serde_json::Number::from_f64(days).map(|number| number.to_string()).unwrap_or_default();
+    if text.ends_with(".0") {
+        text.truncate(text.len() - 2);
+    }
+    text.push('d');
+    text
+}
+
 impl Layout {
     /// The layout of `schema`.
     pub fn new(schema: &Schema) -> Self {
         let mut names = Vec::new();
-        let days: Vec<String> = schema.half_lives.iter().map(|h| format!("{}d", h.ms() / 86_400_000.0)).collect();
+        let days: Vec<String> = schema.half_lives.iter().map(|h| days(h.ms() / 86_400_000.0)).collect();
         names.extend(days.iter().map(|d| format!("user.rate@{d}")));
         for name in ["events", "value", "lately5", "lately20", "streak", "depth", "gap"] {
             names.push(format!("user.{name}"));
@@ -238,4 +250,18 @@ fn likeness(memory: &Memory, item: &Item) -> f32 {
         shared += memory.recent.iter().map(|c| u32::from(c.keys.contains(&word.key))).sum::<u32>();
     }
     if words == 0 { 0.0 } else { shared as f32 / (words as f32 * memory.recent.len() as f32) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_stand_in_names_as_the_standard_library_prints_them() {
+        for ms in [60_000.0, 86_400.0, 864_000.0, 3.6e6, 86_400_000.0, 2_592_000_000.0, 315_619_200_000.0, 1e8 / 3.0] {
+            let number: f64 = ms / 86_400_000.0;
+            assert_eq!(days(number), format!("{number}d"));
+        }
+        assert_eq!((days(30.0), days(0.01)), ("30d".to_string(), "0.01d".to_string()));
+    }
 }
