@@ -388,6 +388,19 @@ impl Engine {
         })
     }
 
+    /// A new key for encryption at rest, for the host to keep; none without the host's randomness.
+    #[wasm_bindgen(js_name = newKey)]
+    pub fn new_key(&self) -> Option<Vec<u8>> {
+        self.0.new_key().map(Vec::from)
+    }
+
+    /// Seals the log's files from now on; after `openControl`, before `openLog`. `fresh`: the key has just been made.
+    #[wasm_bindgen(js_name = setKey)]
+    pub fn set_key(&mut self, key: Vec<u8>, fresh: bool) -> Result<bool, JsValue> {
+        let key = key.try_into().map_err(|_| bad("key", "give the 32 bytes that `newKey` gave"))?;
+        Ok(self.0.set_key(key, fresh))
+    }
+
     /// Loads the live bundle, or the last good one. Gives its version; 0 is the starter ranker.
     #[wasm_bindgen(js_name = openBundle)]
     pub fn open_bundle(&mut self, files: &Array) -> Result<f64, JsValue> {

@@ -7,6 +7,7 @@ mod insight;
 mod privacy;
 mod ranking;
 mod record;
+mod sealing;
 mod snapshot;
 mod update;
 
@@ -61,7 +62,7 @@ pub struct LogOpened {
     pub damaged: usize,
     /// Whether the state came from a snapshot.
     pub snapshot: bool,
-    /// Stable codes of what happened: `LOG_DAMAGED`, `LOG_TORN`, `SCHEMA_MISMATCH`, `CLOCK_JUMPED`.
+    /// Stable codes of what happened: `LOG_DAMAGED`, `LOG_TORN`, `SCHEMA_MISMATCH`, `KEY_LOST`, `CLOCK_JUMPED`.
     pub notes: Vec<&'static str>,
 }
 
@@ -94,6 +95,7 @@ pub struct Engine {
     folded: u64,
     matured: u64,
     ops: Vec<StoreOp>,
+    sealing: Option<sealing::Sealing>,
     update: update::Updates,
 }
 
@@ -125,6 +127,7 @@ impl Engine {
             folded: 0,
             matured: 0,
             ops: Vec::new(),
+            sealing: None,
             update,
         })
     }
@@ -166,7 +169,12 @@ impl Engine {
             Some(newest) if !self.journal_found => newest,
             _ => self.control.generation,
         };
-        let (mut log, found) = Log::open(Rc::clone(&self.schema), self.control.epoch, generation, files);
+        let unsealed = self.unseal(files);
+        let clear = unsealed.stored();
+        let (mut log, mut found) = Log::open(Rc::clone(&self.schema), self.control.epoch, generation, &clear);
+        found.damaged += unsealed.damaged;
+        // A file that no key opens reads as empty: it is gone, not torn.
+        found.torn = unsealed.torn || found.torn && !unsealed.locked;
         opened.events = found.events;
         opened.damaged = found.damaged;
         let old_generation = log.generation();
@@ -181,14 +189,17 @@ impl Engine {
         if found.foreign > 0 {
             opened.notes.push("SCHEMA_MISMATCH");
         }
+        if unsealed.locked {
+            opened.notes.push("KEY_LOST");
+        }
         log.begin_session(utc_offset_minutes);
-        let whole = found.damaged == 0 && !found.torn && found.foreign == 0;
+        let whole = found.damaged == 0 && !found.torn && found.foreign == 0 && !unsealed.locked && !unsealed.bare;
         if !whole {
             log.rewrite();
         }
         self.control.generation = log.generation();
         self.log = Some(log);
-        let snapshot = files.iter().find(|f| f.name == SNAPSHOT).map(|f| f.bytes);
+        let snapshot = clear.iter().find(|f| f.name == SNAPSHOT).map(|f| f.bytes);
         opened.snapshot = whole && !evicted && snapshot.is_some_and(|bytes| self.open_snapshot(bytes));
         if !opened.snapshot {
             self.refold();
@@ -261,7 +272,8 @@ impl Engine {
     /// What the host must do to its files since the last call, in order.
     pub fn take_ops(&mut self) -> Vec<StoreOp> {
         self.collect();
-        core::mem::take(&mut self.ops)
+        let ops = core::mem::take(&mut self.ops);
+        ops.into_iter().map(|op| self.seal(op)).collect()
     }
 
     /// The host could not carry out what [`Engine::take_ops`] gave. The next call gives everything that is remembered, under a new

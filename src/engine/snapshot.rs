@@ -11,6 +11,11 @@ use alloc::vec::Vec;
 
 const MAGIC: u32 = 0x534a_485a; // "ZHJS"
 
+/// Whether the bytes begin as a snapshot in the clear does.
+pub(super) fn is_clear(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC.to_le_bytes())
+}
+
 impl Engine {
     /// The derived state in one form only: what must be equal wherever the log is.
     pub fn state_bytes(&self) -> Vec<u8> {

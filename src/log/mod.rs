@@ -5,7 +5,7 @@
 
 mod segment;
 
-pub use segment::SEGMENT_EVENTS;
+pub use segment::{SEGMENT_EVENTS, is_clear};
 
 use crate::consent::Token;
 use crate::event::Event;

@@ -66,6 +66,11 @@ impl Header {
     }
 }
 
+/// Whether the bytes begin as a segment in the clear does, or hold nothing.
+pub fn is_clear(bytes: &[u8]) -> bool {
+    bytes.is_empty() || frame_at(bytes, 0).is_some_and(|(payload, _)| Header::read(payload).is_ok())
+}
+
 /// Turns events into the bytes of one segment.
 #[derive(Clone, Debug)]
 pub struct SegmentWriter {
