@@ -390,7 +390,7 @@ impl Engine {
 
     /// A new key for encryption at rest, for the host to keep; none without the host's randomness.
     #[wasm_bindgen(js_name = newKey)]
-    pub fn new_key(&self) -> Option<Vec<u8>> {
+    pub fn new_key(&mut self) -> Option<Vec<u8>> {
         self.0.new_key().map(Vec::from)
     }
 

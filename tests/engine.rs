@@ -113,6 +113,22 @@ fn nothing_is_recorded_before_consent_and_everything_goes_with_it() {
 }
 
 #[test]
+fn erasing_is_tried_until_it_succeeds() {
+    let mut disk = Disk::default();
+    let mut live = fresh(&mut disk);
+    open_three(&mut live);
+    disk.flush(&mut live);
+    live.erase();
+    for _ in 0..3 {
+        assert!(!live.take_ops().is_empty());
+        live.apply_persist_failure();
+    }
+    disk.flush(&mut live);
+    assert!(disk.0.is_empty());
+    assert!(live.take_ops().is_empty());
+}
+
+#[test]
 fn the_rules_of_the_policy_hold_on_every_slate() {
     let mut disk = Disk::default();
     let mut live = fresh(&mut disk);

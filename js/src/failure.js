@@ -12,6 +12,7 @@ const SENTENCES = {
   CLOCK_JUMPED: 'The clock of this phone is more than a week ahead of the record: nothing ages until another start confirms it.',
   CONTROL_LOST: 'The journal of consent was lost: nothing is recorded or read until the user agrees again.',
   INTERNAL: 'The engine stopped and is being rebuilt from what was stored.',
+  KEY_LOST: 'The key of the stored record is gone, and the record with it: recording starts anew.',
   LOG_DAMAGED: 'Parts of the stored record were damaged; every whole part is kept, and the files are written anew.',
   LOG_TORN: 'A write had been cut short; everything that was acknowledged is kept.',
   NETWORK: 'An update could not be fetched; the model in use stays, and it is tried again later.',

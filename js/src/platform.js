@@ -11,6 +11,7 @@
  * @property {boolean} develop whether mistakes of the page should be thrown
  * @property {Files | null} files none in a plugin
  * @property {(() => Promise<Uint8Array | null>)} seed
+ * @property {Secrets | null} secrets none where the client has no encrypted storage
  * @property {(url: string, done: (error: boolean, bytes: Uint8Array | null) => void) => void} get
  * @property {((path: string, imports: object) => Promise<any>) | null} instantiate
  * @property {(callback: () => void) => void} onShow
@@ -27,6 +28,13 @@
  * @property {(file: string, bytes: Uint8Array) => Promise<void>} append the file must exist
  * @property {(file: string) => Promise<void>} remove an absent file is no failure
  * @property {(folder: string) => Promise<void>} makeFolder with its parents
+ */
+
+/**
+ * @typedef {object} Secrets small values in the client's encrypted storage
+ * @property {(name: string) => Promise<Uint8Array | null>} read null where there is none
+ * @property {(name: string, bytes: Uint8Array) => Promise<void>} write
+ * @property {(name: string) => Promise<void>} remove
  */
 
 const REQUEST_TIMEOUT_MS = 15000
@@ -87,6 +95,31 @@ function filesOf(wx) {
 
 /**
  * @param {any} wx
+ * @returns {Secrets | null}
+ */
+function secretsOf(wx) {
+  if (['getStorage', 'setStorage', 'removeStorage'].some((name) => typeof wx[name] !== 'function')) return null
+  /**
+   * @param {string} method
+   * @param {object} args
+   * @returns {Promise<any>}
+   */
+  const call = (method, args) => new Promise((resolve, reject) => {
+    wx[method](Object.assign({ success: resolve, fail: reject }, args))
+  })
+  const toHex = (/** @type {Uint8Array} */ bytes) => Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
+  const fromHex = (/** @type {any} */ text) =>
+    typeof text === 'string' && /^([0-9a-f]{2})+$/.test(text) ? new Uint8Array((text.match(/../g) || []).map((pair) => parseInt(pair, 16))) : null
+  return {
+    // A value that is not there is a failure for WeChat, and so is one that it can no longer decrypt.
+    read: (name) => call('getStorage', { key: name, encrypt: true }).then((answer) => fromHex(answer.data), () => null),
+    write: (name, bytes) => call('setStorage', { key: name, encrypt: true, data: toHex(bytes) }).then(() => {}),
+    remove: (name) => call('removeStorage', { key: name }).then(() => {}),
+  }
+}
+
+/**
+ * @param {any} wx
  * @returns {boolean}
  */
 function isDevelop(wx) {
@@ -121,6 +154,7 @@ function createPlatform(wx, wxWasm) {
     clearTimer: (timer) => clearTimeout(timer),
     develop: Boolean(wx) && isDevelop(wx),
     files: wx ? filesOf(wx) : null,
+    secrets: wx ? secretsOf(wx) : null,
     seed: () => new Promise((resolve) => {
       if (!has('getRandomValues')) resolve(null)
       else {

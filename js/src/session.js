@@ -107,10 +107,22 @@ class Session {
     const { platform } = this.setup
     // Switched off or not agreed to, the log stays unread on the disk.
     if (!this.consentStands(engine) || !engine.personalisation()) return
+    await this.useKey(engine)
     const files = await this.store.readLog()
     if (this.closed) return
     this.note(engine.openLog(files, platform.utcOffsetMinutes()).notes)
     this.logOpen = true
+  }
+
+  /**
+   * Seals the log where the client keeps secrets. Only once there is an agreement: before it nothing is stored.
+   * @param {any} engine
+   */
+  async useKey(engine) {
+    const known = await this.store.readKey()
+    if (known) return engine.setKey(known, false)
+    const made = engine.newKey()
+    if (made && (await this.store.keepKey(made))) engine.setKey(made, true)
   }
 
   /** Reads the log after the user has agreed, or has switched personalisation on again. */

@@ -27,6 +27,7 @@ class Store {
     this.report = report
     this.sharedFolder = `${ROOT}/${space}`
     this.accountFolder = `${ROOT}/${space}/${account}`
+    this.keyName = `${ROOT}:${space}:${account}:key`
     /** Another instance writes this log: nothing of it is touched any more. */
     this.halted = false
     /** @type {Set<string>} */
@@ -93,6 +94,19 @@ class Store {
     return this.inOrder(() => this.readFolder(this.accountFolder, /^(log-\d+-\d+|snapshot)$/))
   }
 
+  /** The key of this account's log, if there is one. */
+  async readKey() {
+    const { secrets } = this.platform
+    return this.files && secrets ? secrets.read(this.keyName) : null
+  }
+
+  /** Whether the client keeps the key. What it would lose again must not seal anything. @param {Uint8Array} key */
+  async keepKey(key) {
+    const { secrets } = this.platform
+    if (!this.files || !secrets) return false
+    return secrets.write(this.keyName, key).then(() => true, () => false)
+  }
+
   /** Names of the log's files: that some are there is all that may be known of them before consent. */
   async hasLog() {
     const names = this.files ? await this.files.list(this.accountFolder).catch(() => []) : []
@@ -152,6 +166,8 @@ class Store {
     const bytes = op.bytes || new Uint8Array(0)
     if (op.op === 'clear') {
       const names = await files.list(this.accountFolder)
+      // Without the key, what a file system may still hold of the files is noise.
+      if (this.platform.secrets) await this.platform.secrets.remove(this.keyName)
       for (const name of names) await files.remove(`${this.accountFolder}/${name}`)
       this.present.clear()
     } else if (op.op === 'remove') {

@@ -66,6 +66,14 @@ pub struct LogOpened {
     pub notes: Vec<&'static str>,
 }
 
+/// How far the removal of all files has come. The host says only what failed, so what it was given is done when it asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clearing {
+    None,
+    Queued,
+    Given,
+}
+
 struct Known {
     item: Rc<Item>,
     recorded: Rc<Item>,
@@ -95,7 +103,10 @@ pub struct Engine {
     folded: u64,
     matured: u64,
     ops: Vec<StoreOp>,
+    /// How far the removal of all files has come.
+    clearing: Clearing,
     sealing: Option<sealing::Sealing>,
+    keys_made: u32,
     update: update::Updates,
 }
 
@@ -127,7 +138,9 @@ impl Engine {
             folded: 0,
             matured: 0,
             ops: Vec::new(),
+            clearing: Clearing::None,
             sealing: None,
+            keys_made: 0,
             update,
         })
     }
@@ -264,6 +277,13 @@ impl Engine {
         }
     }
 
+    /// Queues the removal of every file of the account, also of those that were never read.
+    fn queue_clear(&mut self) {
+        self.ops.clear();
+        self.ops.push(StoreOp::Clear);
+        self.clearing = Clearing::Queued;
+    }
+
     fn write_control(&mut self) {
         self.control.sequence += 1;
         self.ops.push(StoreOp::Write { name: self.control.slot().to_string(), bytes: self.control.encode() });
@@ -272,6 +292,10 @@ impl Engine {
     /// What the host must do to its files since the last call, in order.
     pub fn take_ops(&mut self) -> Vec<StoreOp> {
         self.collect();
+        self.clearing = match self.clearing {
+            Clearing::Queued => Clearing::Given,
+            Clearing::None | Clearing::Given => Clearing::None,
+        };
         let ops = core::mem::take(&mut self.ops);
         ops.into_iter().map(|op| self.seal(op)).collect()
     }
@@ -280,6 +304,10 @@ impl Engine {
     /// generation, so that a half-written file does no harm.
     pub fn apply_persist_failure(&mut self) {
         self.ops.clear();
+        if self.clearing != Clearing::None {
+            // What the user had erased must go, however often it takes.
+            self.queue_clear();
+        }
         if let Some(log) = &mut self.log {
             let (generation, numbers) = (log.generation(), log.file_numbers());
             log.rewrite();
@@ -287,7 +315,7 @@ impl Engine {
             self.collect();
             self.write_control();
             self.remove_files(generation, &numbers, &[]);
-        } else {
+        } else if self.control.consent.status != Status::Unknown {
             self.write_control();
         }
         self.update.queue_all(&mut self.ops);

@@ -58,7 +58,8 @@ impl Engine {
     pub fn withdraw(&mut self, erase: bool, now: Timestamp) {
         self.close_log();
         if erase {
-            self.clear_files();
+            self.queue_clear();
+            self.control.generation = 0;
             self.control.blocks.clear();
         }
         self.control.consent.apply_withdraw(now);
@@ -68,7 +69,7 @@ impl Engine {
     /// Erases everything of this account: log, snapshot, blocks, switch, consent.
     pub fn erase(&mut self) {
         self.close_log();
-        self.clear_files();
+        self.queue_clear();
         let sequence = self.control.sequence;
         let epoch = self.control.epoch;
         self.control = crate::control::Control { sequence, epoch, ..Default::default() };
@@ -77,13 +78,6 @@ impl Engine {
     fn close_log(&mut self) {
         self.log = None;
         self.refold();
-    }
-
-    /// Queues the removal of every file of the account, also of those that were never read.
-    fn clear_files(&mut self) {
-        self.ops.clear();
-        self.ops.push(StoreOp::Clear);
-        self.control.generation = 0;
     }
 
     /// Switches personalisation. Off takes effect at once: the log is closed and stays as it is, unread. On: the host reads the files

@@ -43,10 +43,11 @@ fn is_behavioural(name: &str) -> bool {
 }
 
 impl Engine {
-    /// A new key for the host to keep; none without the host's randomness.
-    pub fn new_key(&self) -> Option<[u8; 32]> {
+    /// A new key for the host to keep, another one at each call; none without the host's randomness.
+    pub fn new_key(&mut self) -> Option<[u8; 32]> {
         let mut key = [0; 32];
-        Rng::derive(self.seed.as_ref()?, "key", &[]).fill(&mut key);
+        self.keys_made += 1;
+        Rng::derive(self.seed.as_ref()?, "key", &self.keys_made.to_le_bytes()).fill(&mut key);
         Some(key)
     }
 

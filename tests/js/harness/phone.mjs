@@ -116,6 +116,19 @@ export class Process {
       onAppShow: (callback) => this.handlers.onAppShow.push(callback),
       onAppHide: (callback) => this.handlers.onAppHide.push(callback),
       nextTick: (callback) => later(callback, 0),
+      // The package's own key is as silent as its files; everything else that a page stores is on record.
+      getStorage: (args) => later(() => {
+        if (phone.storage.has(args.key)) args.success({ data: phone.storage.get(args.key) })
+        else args.fail({ errMsg: 'getStorage:fail data not found' })
+      }, 1),
+      setStorage: (args) => later(() => {
+        phone.storage.set(args.key, args.data)
+        args.success({})
+      }, 1),
+      removeStorage: (args) => later(() => {
+        phone.storage.delete(args.key)
+        args.success({})
+      }, 1),
       getStorageSync: (key) => phone.storage.get(key),
       setStorageSync: (key, value) => { phone.storage.set(key, value) },
     }
@@ -126,7 +139,8 @@ export class Process {
         if (typeof name !== 'string' || silent.has(name)) return target[name]
         if (name in target && target[name] === undefined) return undefined
         return (args, ...rest) => {
-          this.record(`wx.${name}`, rest.length ? [args, ...rest] : args)
+          const ownKey = /^(get|set|remove)Storage$/.test(name) && args.encrypt !== false && /^zhiji:.*:key$/.test(args.key)
+          if (!ownKey) this.record(`wx.${name}`, rest.length ? [args, ...rest] : args)
           return target[name] ? target[name](args, ...rest) : undefined
         }
       },
