@@ -41,9 +41,11 @@ fn get(value: &JsValue, name: &str) -> JsValue {
 
 /// Whether an object has no other keys than these.
 fn has_only(value: &JsValue, names: &[&str]) -> bool {
-    value.dyn_ref::<Object>().is_some_and(|object| {
-        Object::keys(object).iter().all(|key| key.as_string().is_some_and(|key| names.contains(&key.as_str())))
-    })
+    // Not `instanceof`: an object of another realm is as good.
+    value.is_object()
+        && Object::keys(value.unchecked_ref())
+            .iter()
+            .all(|key| key.as_string().is_some_and(|key| names.contains(&key.as_str())))
 }
 
 /// The parts of an object that JavaScript gave; each may be absent, undefined or null, and is otherwise of its own type.
