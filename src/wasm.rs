@@ -43,7 +43,7 @@ fn get(value: &JsValue, name: &str) -> JsValue {
 fn has_only(value: &JsValue, names: &[&str]) -> bool {
     // Not `instanceof`: an object of another realm is as good.
     value.is_object()
-        && Object::keys(value.unchecked_ref())
+        && Object::keys(value.unchecked_ref::<Object>())
             .iter()
             .all(|key| key.as_string().is_some_and(|key| names.contains(&key.as_str())))
 }
