@@ -22,16 +22,23 @@ function codeOf(reason, named) {
 
 /**
  * At most four sentences, strongest first; an empty explanation is the shop's own order.
+ *
+ * "You seemed not to like it" is said only of what the person did turn away from: a model may count a field against an item for
+ * reasons that are nobody's taste.
  * @param {Reason[]} reasons
+ * @param {{ field: string, value: string, weight: number }[]} interests what is known of the person
  * @returns {Sentence[]}
  */
-exports.sentences = function (reasons) {
+exports.sentences = function (reasons, interests) {
   const words = i18n.words().why
   /** @type {Record<string, string>} */
   const sayings = /** @type {any} */ (words)
   /** @type {Record<string, string>} */
   const fields = words.fields
-  const given = reasons.length ? reasons.slice(0, 4) : [{ code: 'PAGE_ORDER', field: '', value: '', weight: 0 }]
+  const disliked = new Set(interests.filter((interest) => interest.weight < 0).map((interest) => interest.field + '\n' + interest.value))
+  const fair = reasons.filter((reason) => reason.code !== 'INTEREST' || reason.weight >= 0 || disliked.has(reason.field + '\n' + reason.value))
+  const given = fair.length ? fair : [{ code: 'PAGE_ORDER', field: '', value: '', weight: 0 }]
+  const said = new Set()
   return given.map((reason, k) => {
     // A product's number means nothing to a person: "the same product" is "close to what you looked at".
     const named = Boolean(reason.value) && reason.field !== 'spu'
@@ -48,5 +55,5 @@ exports.sentences = function (reasons) {
       value: code === 'INTEREST' || code === 'DISLIKE' ? reason.value : '',
       blockText: i18n.fill(words.block, { value }),
     }
-  })
+  }).filter((sentence) => !said.has(sentence.text) && said.add(sentence.text)).slice(0, 4)
 }

@@ -6,6 +6,7 @@ mod build;
 mod catalogue;
 mod demo;
 mod gate;
+mod pack_npm;
 mod process;
 mod setup;
 mod stamp;
@@ -46,6 +47,8 @@ enum Command {
         #[arg(long, default_value_t = 8123)]
         port: u16,
     },
+    /// Packs the built packages with WeChat's own "build npm"; installs it (over a thousand npm packages) on first use.
+    CheckPacknpm,
     /// Writes the demo shop's catalogue: shards, their index, and items.jsonl for the lab.
     Catalogue {
         /// Folder to write into.
@@ -80,6 +83,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             gate::all(&workspace)
         }
         Command::Demo { headless, port } => demo::run_demo(&workspace, *headless, *port),
+        Command::CheckPacknpm => pack_npm::check(&workspace),
         Command::Catalogue { dir, seed } => {
             let written = catalogue::write_catalogue(dir, *seed)?;
             println!(

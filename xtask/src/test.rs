@@ -67,7 +67,7 @@ pub fn all(workspace: &Workspace) -> Result<()> {
         report.step("types: the package", || types(workspace, "tests/ts"));
         report.step("types: the mini-program", || types(workspace, "miniprogram"));
         report.step("templates and styles, by WeChat's compilers", || {
-            run(&mut workspace.node("host/official/compile.mjs"))
+            run(workspace.node("host/official/compile.mjs").arg("miniprogram"))
         });
         report.step("the browser host", || node_tests(workspace, &browser, "host/test"));
         report.step("the mini-program, end to end", || node_tests(workspace, &browser, "tests/e2e"));

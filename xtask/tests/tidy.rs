@@ -37,6 +37,9 @@ fn modules_import_only_lower_ranks() {
             findings.push(format!("src/{module} is not in the table of ARCHITECTURE.md"));
         }
     }
+    for listed in ranks.keys().filter(|listed| !modules.contains(listed.as_str())) {
+        findings.push(format!("ARCHITECTURE.md lists `{listed}`, which is not in src/"));
+    }
     none(findings);
 }
 

@@ -81,7 +81,7 @@ Page({
     shell.notice(i18n.words().item.bought)
   },
 
-  onWhy() { this.setData({ why: true, reasons: reasons.sentences(zhiji.explain(this.id)) }) },
+  onWhy() { this.setData({ why: true, reasons: reasons.sentences(zhiji.explain(this.id), zhiji.interests()) }) },
 
   onWhyClose() { this.setData({ why: false }) },
 

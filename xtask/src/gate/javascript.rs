@@ -1,4 +1,4 @@
-//! What the shipped JavaScript may name; the reading is done by `xtask/gate/identifiers.mjs` with a real parser.
+//! What JavaScript may name; the reading is done by `xtask/gate/identifiers.mjs` and `xtask/gate/globals.mjs` with a real parser.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,22 @@ use anyhow::{Result, bail};
 
 use crate::process::Workspace;
 
-/// Everything in the files that a phone does not have, as sentences.
+/// Everything in shipped files that a phone does not have, as sentences.
 pub fn check(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<String>> {
-    let output = workspace.node("xtask/gate/identifiers.mjs").args(files).output()?;
+    findings_of(workspace, "xtask/gate/identifiers.mjs", files)
+}
+
+/// Every global in wasm-bindgen's glue that could lead out of the module, as sentences.
+pub fn check_glue(workspace: &Workspace, files: &[PathBuf]) -> Result<Vec<String>> {
+    findings_of(workspace, "xtask/gate/globals.mjs", files)
+}
+
+fn findings_of(workspace: &Workspace, script: &str, files: &[PathBuf]) -> Result<Vec<String>> {
+    let output = workspace.node(script).args(files).output()?;
     let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     match (output.status.code(), lines.is_empty()) {
         (Some(0), true) | (Some(1), false) => Ok(lines),
-        _ => bail!("xtask/gate/identifiers.mjs did not work: {}", String::from_utf8_lossy(&output.stderr)),
+        _ => bail!("{script} did not work: {}", String::from_utf8_lossy(&output.stderr)),
     }
 }
 
@@ -72,6 +81,37 @@ mod tests {
                     findings(&text)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn glue_that_reaches_beyond_its_arguments_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("glue.js");
+        let look = |text: &str| {
+            fs::write(&file, text).unwrap();
+            check_glue(&Workspace::find().unwrap(), std::slice::from_ref(&file)).unwrap()
+        };
+        let fine = "let wasm; export function __wbg_new_1() { const ret = new Object(); return [ret, wasm] }";
+        assert_eq!(look(fine), [""; 0]);
+        for name in [
+            "Date",
+            "Math",
+            "Function",
+            "globalThis",
+            "self",
+            "window",
+            "crypto",
+            "performance",
+            "fetch",
+            "Promise",
+            "wx",
+        ] {
+            assert_eq!(
+                look(&format!("export function __wbg_new_1() {{ return {name}.x }}")).len(),
+                1,
+                "{name} was let through"
+            );
         }
     }
 
