@@ -98,6 +98,9 @@ exports.firstShards = function (count) {
   return Promise.all(wanted).then((lists) => lists.map((ids) => ids.map((id) => /** @type {Item} */ (items.get(id)))))
 }
 
+/** How many goods the shelves have in all. */
+exports.count = SHARDS * PER_SHARD
+
 /** Forgets what was loaded, so that the next call sees today's stock. Items already known stay readable. */
 exports.refresh = function () { shards.length = 0 }
 

@@ -102,7 +102,11 @@ Page({
     this.setData({ status: 'failed' })
   },
 
-  onReachBottom() { if (this.data.status === 'more' && !this.waiting) this.more() },
+  // Whether there is more is decided by depth alone: a list that ended because the rest is blocked would tell that by its silence.
+  onReachBottom() {
+    const { status } = this.data
+    if (status !== 'loading' && status !== 'failed' && !this.waiting && this.depth * BATCH < catalogue.count) this.more()
+  },
 
   onPullDownRefresh() {
     catalogue.refresh()

@@ -56,6 +56,17 @@ export function component(process, file, properties) {
 export function page(process, source, globals) {
   let definition
   process.require('page.js', source, Object.assign({ Page: (given) => { definition = given } }, globals))
+  return instance(process, definition)
+}
+
+/** A further instance of the page that a file defines. @param {import('./phone.mjs').Process} process @param {string} file */
+export function pageIn(process, file) {
+  const { definitions } = process
+  if (!definitions.has(file)) process.require(file, undefined, { Page: (given) => definitions.set(file, given) })
+  return instance(process, definitions.get(file))
+}
+
+function instance(process, definition) {
   const seen = new Set()
   const self = Object.assign({}, definition, {
     data: copy(process, definition.data || {}),

@@ -8,7 +8,7 @@ import zlib from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import { Clock } from './clock.mjs'
 import { Disk, fileManager, USER_DATA_PATH } from './disk.mjs'
-import { component, page } from './pages.mjs'
+import { component, page, pageIn } from './pages.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 export const DIST = path.join(process.env.ZHIJI_PKG || path.join(root, 'pkg'), 'miniprogram_dist')
@@ -52,6 +52,7 @@ export class Phone {
  * @property {boolean} files whether there is a file manager
  * @property {boolean} random whether there is wx.getRandomValues
  * @property {string} envVersion
+ * @property {boolean} json whether an answer is parsed where its bytes are not asked for, as the client does
  * @property {(source: string, file: string) => string} patch changes a file of the package before it runs
  */
 
@@ -68,6 +69,8 @@ export class Process {
     this.observers = []
     this.modules = new Map()
     this.engines = []
+    /** What the files of pages have defined, by file. */
+    this.definitions = new Map()
     this.wx = this.makeWx()
     this.context = vm.createContext({}, { codeGeneration: { strings: false, wasm: true } })
     for (const name of ABSENT) vm.runInContext(`delete globalThis.${name}`, this.context)
@@ -109,7 +112,7 @@ export class Process {
         const tell = (callback, outcome) => { if (callback) callback(outcome) }
         if (answer === undefined) tell(args.fail, { errMsg: 'request:fail' })
         else if (typeof answer === 'number') tell(args.success, { statusCode: answer, data: new ArrayBuffer(0) })
-        else tell(args.success, { statusCode: 200, data: answer.slice().buffer })
+        else tell(args.success, { statusCode: 200, data: options.json && args.responseType !== 'arraybuffer' ? this.own(JSON.parse(new TextDecoder().decode(answer))) : answer.slice().buffer })
       }, LATENCY_MS),
       getAccountInfoSync: () => ({ miniProgram: { envVersion: options.envVersion || 'release' } }),
       getEnterOptionsSync: () => ({ scene: 1001 }),
@@ -236,5 +239,10 @@ export class Process {
 
   page(source, globals) {
     return page(this, source, globals)
+  }
+
+  /** A page of a mini-program, by its file. */
+  pageIn(file) {
+    return pageIn(this, file)
   }
 }
