@@ -20,6 +20,7 @@ pub mod head;
 pub mod item;
 mod json;
 pub mod kernel;
+pub mod keyed;
 pub mod log;
 pub mod rerank;
 pub mod rng;

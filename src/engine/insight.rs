@@ -6,7 +6,6 @@ use crate::features::Candidate;
 use crate::item::Word;
 use crate::schema::Role;
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -86,15 +85,19 @@ impl Engine {
         let number = |field| item.number(field);
         let candidate = Candidate { item, number: &number, prior: None };
         self.layout.fill_pair(&self.schema, &self.observe.memory, context, &candidate, &mut dense);
-        let mut sums: BTreeMap<&str, f32> = BTreeMap::new();
+        let mut sums: Vec<(&str, f32)> = Vec::new();
         let parts = self.ranker.contributions(&dense);
         for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {
             // A feature at rest says nothing about the user, whatever its mean in the training data.
             if *x != 0.0 {
                 let subject = name.split('.').next().unwrap_or(name);
-                *sums.entry(subject).or_default() += part;
+                match sums.iter_mut().find(|(known, _)| *known == subject) {
+                    Some((_, sum)) => *sum += part,
+                    None => sums.push((subject, part)),
+                }
             }
         }
+        sums.sort_by_key(|(subject, _)| *subject);
         let mut whys: Vec<Why> = sums
             .into_iter()
             .map(|(subject, weight)| match (subject, self.schema.field(subject)) {
@@ -128,24 +131,34 @@ impl Engine {
         let Some(log) = &self.log else { return Vec::new() };
         let now_ms = self.context(now).now_ms;
         let longest = self.schema.half_lives.len().saturating_sub(1);
-        let mut found: BTreeMap<(usize, &str), Interest> = BTreeMap::new();
+        // Sorted by field and word.
+        let mut found: Vec<((usize, &str), Interest)> = Vec::new();
         for event in log.events() {
             let acts = self.schema.actions.get(usize::from(event.action)).is_some_and(|a| a.role != Role::Impression);
             if !acts {
                 continue;
             }
             for (field, word) in event.item.all_words() {
-                let interest = found.entry((field, word.text.as_str())).or_insert_with(|| {
+                let name = (field, word.text.as_str());
+                let new = || {
                     let counter = self.observe.memory.words.get(&word.key).copied().unwrap_or_default();
                     let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
                     let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
                     Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }
-                });
+                };
+                let place = match found.binary_search_by(|(known, _)| known.cmp(&name)) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        found.insert(at, (name, new()));
+                        at
+                    }
+                };
+                let interest = &mut found[place].1;
                 interest.events += 1;
                 interest.last_ms = interest.last_ms.max(event.at.ms());
             }
         }
-        let mut interests: Vec<Interest> = found.into_values().collect();
+        let mut interests: Vec<Interest> = found.into_iter().map(|(_, interest)| interest).collect();
         interests.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         interests
     }

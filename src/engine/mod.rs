@@ -22,13 +22,13 @@ use crate::control::{Block, Control, SLOTS};
 use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::item::Item;
+use crate::keyed::KeyMap;
 use crate::log::{Log, StoreOp, StoredFile, newest_generation};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
 use crate::score::Ranker;
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -97,7 +97,8 @@ pub struct Engine {
     adapt: Adapt,
     ranker: Ranker,
     items: Vec<Known>,
-    handles: BTreeMap<String, u32>,
+    /// Handles by the wire ids of their items.
+    handles: KeyMap<u32>,
     next_slate: u32,
     utc_offset_minutes: i16,
     folded: u64,
@@ -132,7 +133,7 @@ impl Engine {
             log: None,
             ranker,
             items: Vec::new(),
-            handles: BTreeMap::new(),
+            handles: KeyMap::default(),
             next_slate: 0,
             utc_offset_minutes: 0,
             folded: 0,
@@ -337,7 +338,7 @@ impl Engine {
     /// # Errors
     /// [`Error::TooMany`]. Nothing is added then.
     pub fn upsert(&mut self, items: Vec<Item>) -> Result<Vec<u32>> {
-        let new = items.iter().filter(|i| !self.handles.contains_key(i.id())).count();
+        let new = items.iter().filter(|i| self.handle(i.id()).is_none()).count();
         if self.items.len() + new > ITEMS_MOST {
             return Err(Error::TooMany { what: "items", most: ITEMS_MOST });
         }
@@ -345,11 +346,11 @@ impl Engine {
         for item in items {
             let fixed = self.ranker.score_item(item.wire(), item.all_words().map(|(f, w)| (f as u16, w.key)));
             let recorded = Rc::new(item.recorded(&self.schema));
-            let handle = match self.handles.get(item.id()) {
-                Some(handle) => *handle,
+            let handle = match self.handle(item.id()) {
+                Some(handle) => handle,
                 None => {
                     let handle = self.items.len() as u32;
-                    self.handles.insert(item.id().to_string(), handle);
+                    self.handles.insert(item.wire(), handle);
                     handle
                 }
             };
@@ -366,8 +367,15 @@ impl Engine {
     /// Takes items out of what can be found by id. Their handles go on working for events that are still under way.
     pub fn remove(&mut self, ids: &[String]) {
         for id in ids {
-            self.handles.remove(id);
+            if self.handle(id).is_some() {
+                self.handles.remove(&hash64(id.as_bytes()));
+            }
         }
+    }
+
+    fn handle(&self, id: &str) -> Option<u32> {
+        let handle = *self.handles.get(&hash64(id.as_bytes()))?;
+        self.known(handle).is_ok_and(|known| known.item.id() == id).then_some(handle)
     }
 
     fn known(&self, handle: u32) -> Result<&Known> {

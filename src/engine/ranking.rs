@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::features::{Candidate, Context};
 use crate::item::Item;
 use crate::kernel::math::ln_f64;
+use crate::keyed::KeyMap;
 use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
 use crate::rng::Rng;
 use crate::time::Timestamp;
-use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -88,11 +88,10 @@ impl Engine {
         let scores = if personalised { self.scores(request, &items)? } else { vec![(0.0, false); n] };
         let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
         let memory = personalised.then_some(&self.observe.memory);
-        let shown_ids: BTreeSet<u64> = shown.iter().map(|i| i.wire()).collect();
-        let mut seen = BTreeSet::new();
+        let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
         let mut entries: Vec<Entry<'_>> = Vec::with_capacity(n);
         for (index, item) in items.iter().enumerate() {
-            let twice = shown_ids.contains(&item.wire()) || !seen.insert(item.wire());
+            let twice = seen.insert(item.wire(), 0).is_some();
             if twice || !filter::passes(&self.schema, &self.schema.policy, memory, &self.control.blocks, item) {
                 continue;
             }

@@ -2,34 +2,13 @@
 
 use super::counters::{Affinity, Habit, ItemMemory};
 use crate::codec::{Malformed, Reader, Writer};
+use crate::keyed::KeyMap;
 use crate::schema::Schema;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use hashbrown::HashMap;
 
 /// How many chosen items the recent sequence holds.
 pub const RECENT_MOST: usize = 32;
-
-/// Keys are already 64 well-spread bits, so they are their own hash; and nothing iterates a map without sorting first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KeyHasher(u64);
-
-impl core::hash::Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-/// A map by key.
-pub type KeyMap<V> = HashMap<u64, V, core::hash::BuildHasherDefault<KeyHasher>>;
 
 /// An item that the user chose.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,20 +4,23 @@
 //! [`Log::append`], so that its bytes are those of an engine that never saw what was forgotten.
 
 mod segment;
+mod versions;
 
 pub use segment::{SEGMENT_EVENTS, is_clear};
 
 use crate::consent::Token;
 use crate::event::Event;
 use crate::item::Item;
+use crate::keyed::Numbered;
 use crate::schema::Schema;
 use crate::time::Timestamp;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use segment::{Header, SegmentWriter};
+use versions::Versions;
 
 /// One change to the files of an account, to be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +109,7 @@ pub struct Log {
     writer: Option<SegmentWriter>,
     next_segment: u32,
     /// The page's slate handles → numbers by first recorded use.
-    slates: BTreeMap<u32, u32>,
+    slates: Numbered<u32>,
     slate_count: u32,
     session: u32,
     opens_session: bool,
@@ -139,7 +142,7 @@ impl Log {
             segments: VecDeque::new(),
             writer: None,
             next_segment: 0,
-            slates: BTreeMap::new(),
+            slates: Numbered::new(),
             slate_count: 0,
             session: 0,
             opens_session: true,
@@ -164,7 +167,7 @@ impl Log {
         }
         own.sort_unstable_by_key(|(number, _)| *number);
         let mut session = 0u32;
-        let mut interned: BTreeMap<u64, Vec<Rc<Item>>> = BTreeMap::new();
+        let mut interned = Versions::default();
         for (place, (number, bytes)) in own.iter().enumerate() {
             let found = segment::read(&schema, bytes);
             opened.damaged += found.damaged;
@@ -181,7 +184,7 @@ impl Log {
                 let first = opened.events == 0;
                 session += u32::from(opens && !first);
                 event.session = session;
-                event.item = share(&mut interned, event.item);
+                event.item = interned.share(event.item);
                 log.slate_count = log.slate_count.max(event.detail.slate.map_or(0, |s| s.saturating_add(1)));
                 opened.events += 1;
                 events.push(event);
@@ -272,7 +275,7 @@ impl Log {
     }
 
     fn slate_number(&mut self, handle: u32) -> u32 {
-        if let Some(number) = self.slates.get(&handle) {
+        if let Some(number) = self.slates.get(handle) {
             return *number;
         }
         let number = self.slate_count;
@@ -283,7 +286,7 @@ impl Log {
 
     /// The number under which the log knows a slate handle of the page, where it was recorded.
     pub fn slate_of(&self, handle: u32) -> Option<u32> {
-        self.slates.get(&handle).copied()
+        self.slates.get(handle).copied()
     }
 
     /// One copy of each item version in memory.
@@ -307,12 +310,12 @@ impl Log {
 
     /// The newest instant that two sessions have reached: one clock that jumped ahead cannot move it.
     fn confirmed_now(&self) -> Option<Timestamp> {
-        let mut latest: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        let mut latest = Numbered::new();
         for event in self.events() {
-            let at = latest.entry(event.session).or_insert(event.at);
-            *at = (*at).max(event.at);
+            let at = latest.get(event.session).map_or(event.at, |at: &Timestamp| event.at.max(*at));
+            latest.insert(event.session, at);
         }
-        let mut times: Vec<Timestamp> = latest.into_values().collect();
+        let mut times: Vec<Timestamp> = latest.iter().map(|(_, at)| *at).collect();
         times.sort_unstable();
         times.iter().rev().nth(1).copied()
     }
@@ -374,9 +377,12 @@ impl Log {
     pub fn forget(&mut self, mut keep: impl FnMut(&Event) -> bool) -> usize {
         let before = self.len();
         let mut fresh = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
-        let numbers: BTreeMap<u32, u32> = self.slates.iter().map(|(handle, number)| (*number, *handle)).collect();
+        let mut numbers = Numbered::new();
+        for (handle, number) in self.slates.iter() {
+            numbers.insert(*number, *handle);
+        }
         // Slates of earlier starts have no handle any more; theirs must not meet one that the page still holds.
-        let free = self.slates.keys().next_back().map_or(0, |h| h.saturating_add(1));
+        let free = self.slates.iter().next_back().map_or(0, |(handle, _)| handle.saturating_add(1));
         let mut session = None;
         for event in self.events().filter(|e| keep(e)) {
             let mut event = event.clone();
@@ -386,10 +392,10 @@ impl Log {
             }
             fresh.utc_offset_minutes = event.utc_offset_minutes;
             event.detail.slate =
-                event.detail.slate.map(|n| numbers.get(&n).copied().unwrap_or_else(|| free.saturating_add(n)));
+                event.detail.slate.map(|n| numbers.get(n).copied().unwrap_or_else(|| free.saturating_add(n)));
             fresh.push(event);
         }
-        fresh.slates.retain(|handle, _| *handle < free);
+        fresh.slates.keep_below(free);
         // The next event goes on in the session that is running, unless none of that session is left.
         fresh.opens_session = self.opens_session || session != Some(self.session);
         fresh.utc_offset_minutes = self.utc_offset_minutes;
@@ -455,13 +461,4 @@ impl Log {
     pub fn take_ops(&mut self) -> Vec<StoreOp> {
         core::mem::take(&mut self.ops)
     }
-}
-
-fn share(interned: &mut BTreeMap<u64, Vec<Rc<Item>>>, item: Rc<Item>) -> Rc<Item> {
-    let versions = interned.entry(item.wire()).or_default();
-    if let Some(known) = versions.iter().find(|known| **known == item) {
-        return Rc::clone(known);
-    }
-    versions.push(Rc::clone(&item));
-    item
 }

@@ -4,12 +4,13 @@
 //! function of the events alone, which is what makes forgetting exact.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+use super::versions::Versions;
 use crate::codec::{FRAME_HEAD, Malformed, Reader, Writer, frame, frame_at};
 use crate::event::{Detail, Event};
 use crate::item::Item;
-use crate::schema::Schema;
+use crate::keyed::{KeyMap, Numbered};
+use crate::schema::{Schema, hash64};
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -76,16 +77,18 @@ pub fn is_clear(bytes: &[u8]) -> bool {
 pub struct SegmentWriter {
     header: Header,
     session: Option<(u32, i16)>,
-    words: BTreeMap<String, u32>,
-    /// Local numbers of the item versions, found by wire id first.
-    items: BTreeMap<u64, Vec<(Rc<Item>, u32)>>,
-    item_count: u32,
+    /// Local numbers of the words, by the hash of their text; the texts by number.
+    numbers: KeyMap<u32>,
+    words: Vec<String>,
+    /// Local numbers of the item versions.
+    items: Versions,
 }
 
 impl SegmentWriter {
     /// A writer, and the header's bytes.
     pub fn new(header: Header) -> (Self, Vec<u8>) {
-        let writer = Self { header, session: None, words: BTreeMap::new(), items: BTreeMap::new(), item_count: 0 };
+        let writer =
+            Self { header, session: None, numbers: KeyMap::default(), words: Vec::new(), items: Versions::default() };
         (writer, header.write())
     }
 
@@ -113,23 +116,24 @@ impl SegmentWriter {
     }
 
     fn define(&mut self, item: &Rc<Item>, out: &mut Vec<u8>) -> u32 {
-        let versions = self.items.entry(item.wire()).or_default();
-        if let Some((_, local)) = versions.iter().find(|(known, _)| Rc::ptr_eq(known, item) || known == item) {
-            return *local;
+        let (local, new) = self.items.number(item);
+        if !new {
+            return local;
         }
-        let local = self.item_count;
-        self.item_count += 1;
-        versions.push((Rc::clone(item), local));
         let mut record = Writer::new();
         record.u8(ITEM);
         record.varint(u64::from(local));
-        let words = &mut self.words;
+        let (numbers, words) = (&mut self.numbers, &mut self.words);
         item.write(&mut record, |text| {
-            if let Some(known) = words.get(text) {
-                return *known;
+            let key = hash64(text.as_bytes());
+            if let Some(number) = numbers.get(&key)
+                && usize::try_from(*number).ok().and_then(|n| words.get(n)).is_some_and(|known| known == text)
+            {
+                return *number;
             }
             let number = u32::try_from(words.len()).unwrap_or(u32::MAX);
-            words.insert(text.to_string(), number);
+            words.push(text.to_string());
+            numbers.insert(key, number);
             let mut record = Writer::new();
             record.u8(WORD);
             record.varint(u64::from(number));
@@ -168,7 +172,7 @@ pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
     };
     found.header = Some(header);
     let mut reading =
-        Reading { schema, header, words: BTreeMap::new(), items: BTreeMap::new(), session: (0, 0), opens: false };
+        Reading { schema, header, words: Numbered::new(), items: Numbered::new(), session: (0, 0), opens: false };
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
             match reading.record(payload) {
@@ -198,8 +202,8 @@ fn resume(bytes: &[u8], at: usize) -> Option<usize> {
 struct Reading<'a> {
     schema: &'a Schema,
     header: Header,
-    words: BTreeMap<u32, String>,
-    items: BTreeMap<u32, Rc<Item>>,
+    words: Numbered<String>,
+    items: Numbered<Rc<Item>>,
     session: (u32, i16),
     opens: bool,
 }
@@ -223,7 +227,7 @@ impl Reading<'_> {
             }
             ITEM => {
                 let number = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                let item = Item::read(self.schema, &mut bytes, |word| self.words.get(&word).cloned())?;
+                let item = Item::read(self.schema, &mut bytes, |word| self.words.get(word).cloned())?;
                 self.items.insert(number, Rc::new(item));
                 Ok(None)
             }
@@ -235,7 +239,7 @@ impl Reading<'_> {
                 let at = self.header.base.ms().checked_add(bytes.zigzag()?).ok_or(Malformed)?;
                 let at = Timestamp::from_ms(at).map_err(|_| Malformed)?;
                 let item = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                let item = Rc::clone(self.items.get(&item).ok_or(Malformed)?);
+                let item = Rc::clone(self.items.get(item).ok_or(Malformed)?);
                 let detail = read_detail(self.header.slates, &mut bytes)?;
                 detail.check().map_err(|_| Malformed)?;
                 if !bytes.is_empty() {
