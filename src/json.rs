@@ -1,6 +1,7 @@
 //! JSON documents as data: one parser for all of them, and the few checks their readers share.
 //!
 //! A derived reader for each type of document would be compiled for each; together they would be a fifth of the module that a phone loads.
+//! For the same reason nothing here is compiled into its callers: reading is called once in a start.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 use alloc::string::String;
@@ -59,11 +60,13 @@ pub(crate) enum Json {
 
 impl Json {
     /// Parses a whole document of untrusted bytes; nesting deeper than 128 is refused.
+    #[inline(never)]
     pub fn open(bytes: &[u8]) -> Read<Self> {
         serde_json::from_slice(bytes).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })
     }
 
     /// The document as text. Numbers that JSON has not become null.
+    #[inline(never)]
     pub fn write(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -79,19 +82,23 @@ impl Json {
     }
 
     /// A text, or null where there is none.
+    #[inline(never)]
     pub fn text_or_null(text: Option<&str>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
 
+    #[inline(never)]
     pub fn text(self) -> Read<String> {
         if let Self::Text(text) = self { Ok(text) } else { Err(Fault::Not("a text")) }
     }
 
+    #[inline(never)]
     pub fn flag(self) -> Read<bool> {
         if let Self::Flag(flag) = self { Ok(flag) } else { Err(Fault::Not("true or false")) }
     }
 
     /// A whole number from 0 to `most`.
+    #[inline(never)]
     pub fn whole(self, most: u64) -> Read<u64> {
         match self {
             Self::Whole(number) if number <= most => Ok(number),
@@ -100,11 +107,13 @@ impl Json {
     }
 
     /// A whole number that counts something in memory.
+    #[inline(never)]
     pub fn count(self) -> Read<usize> {
         usize::try_from(self.whole(u64::MAX)?).map_err(|_| Fault::Not("a count that fits in memory"))
     }
 
     #[allow(clippy::as_conversions, reason = "the nearest number of the type is what is meant")]
+    #[inline(never)]
     pub fn number(self) -> Read<f64> {
         match self {
             Self::Whole(number) => Ok(number as f64),
@@ -115,6 +124,7 @@ impl Json {
     }
 
     #[allow(clippy::as_conversions, reason = "the nearest number of the type is what is meant")]
+    #[inline(never)]
     pub fn single(self) -> Read<f32> {
         match self {
             Self::Whole(number) => Ok(number as f32),
@@ -123,10 +133,12 @@ impl Json {
         }
     }
 
+    #[inline(never)]
     pub fn list(self) -> Read<Vec<Self>> {
         if let Self::List(list) = self { Ok(list) } else { Err(Fault::Not("a list")) }
     }
 
+    #[inline(never)]
     pub fn texts(self) -> Read<Vec<String>> {
         let list = self.list()?;
         let mut texts = Vec::with_capacity(list.len());
@@ -137,11 +149,13 @@ impl Json {
     }
 
     /// The keys and values of an object, in the order of the document; a key may stand there twice.
+    #[inline(never)]
     pub fn entries(self) -> Read<Vec<(String, Self)>> {
         if let Self::Object(entries) = self { Ok(entries) } else { Err(Fault::Not("an object")) }
     }
 
     /// An object whose keys are known.
+    #[inline(never)]
     pub fn object(self) -> Read<Object> {
         Ok(Object(self.entries()?))
     }
@@ -152,6 +166,7 @@ pub(crate) struct Object(Vec<(String, Json)>);
 
 impl Object {
     /// Takes a key that may be absent.
+    #[inline(never)]
     pub fn take(&mut self, key: &'static str) -> Read<Option<Json>> {
         let Some(at) = self.0.iter().position(|(name, _)| name == key) else { return Ok(None) };
         let (_, value) = self.0.swap_remove(at);
@@ -159,16 +174,67 @@ impl Object {
     }
 
     /// Takes a key that may be absent or null.
+    #[inline(never)]
     pub fn maybe(&mut self, key: &'static str) -> Read<Option<Json>> {
         Ok(self.take(key)?.filter(|value| *value != Json::Null))
     }
 
     /// Takes a key that must be there.
+    #[inline(never)]
     pub fn need(&mut self, key: &'static str) -> Read<Json> {
         self.take(key)?.ok_or(Fault::Missing(key))
     }
 
+    /// Takes a text that must be there.
+    #[inline(never)]
+    pub fn text(&mut self, key: &'static str) -> Read<String> {
+        self.need(key)?.text()
+    }
+
+    /// Takes a list of texts that must be there.
+    #[inline(never)]
+    pub fn texts(&mut self, key: &'static str) -> Read<Vec<String>> {
+        self.need(key)?.texts()
+    }
+
+    /// Takes a text that may be absent or null.
+    #[inline(never)]
+    pub fn maybe_text(&mut self, key: &'static str) -> Read<Option<String>> {
+        self.maybe(key)?.map(Json::text).transpose()
+    }
+
+    /// Takes a number that may be absent or null.
+    #[inline(never)]
+    pub fn maybe_single(&mut self, key: &'static str) -> Read<Option<f32>> {
+        self.maybe(key)?.map(Json::single).transpose()
+    }
+
+    /// Takes a number that must be there.
+    #[inline(never)]
+    pub fn single(&mut self, key: &'static str) -> Read<f32> {
+        self.need(key)?.single()
+    }
+
+    /// Takes a whole number that must be there.
+    #[inline(never)]
+    pub fn whole(&mut self, key: &'static str, most: u64) -> Read<u64> {
+        self.need(key)?.whole(most)
+    }
+
+    /// Takes a count that must be there.
+    #[inline(never)]
+    pub fn count(&mut self, key: &'static str) -> Read<usize> {
+        self.need(key)?.count()
+    }
+
+    /// Takes an object that must be there.
+    #[inline(never)]
+    pub fn object(&mut self, key: &'static str) -> Read<Self> {
+        self.need(key)?.object()
+    }
+
     /// Refuses keys that nobody has taken.
+    #[inline(never)]
     pub fn close(self) -> Read<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Unknown) }
     }

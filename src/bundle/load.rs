@@ -245,7 +245,7 @@ impl Header {
 /// Keys that the format may get later are passed over, as the container library does.
 fn tensor_info(value: Json) -> Result<TensorInfo, Fault> {
     let mut object = value.object()?;
-    let dtype = dtype(&object.need("dtype")?.text()?).ok_or(Fault::Not("a type of tensors"))?;
+    let dtype = dtype(&object.text("dtype")?).ok_or(Fault::Not("a type of tensors"))?;
     let mut shape = Vec::new();
     for dim in object.need("shape")?.list()? {
         shape.push(dim.count()?);

@@ -63,11 +63,11 @@ impl WideSpec {
     fn open(value: Json) -> Result<Self, Fault> {
         let mut object = value.object()?;
         let spec = Self {
-            block: object.need("block")?.text()?,
-            label: object.need("label")?.text()?,
-            features: object.need("features")?.texts()?,
-            hashed: object.need("hashed")?.texts()?,
-            buckets: object.need("buckets")?.count()?,
+            block: object.text("block")?,
+            label: object.text("label")?,
+            features: object.texts("features")?,
+            hashed: object.texts("hashed")?,
+            buckets: object.count("buckets")?,
         };
         object.close()?;
         Ok(spec)
@@ -77,11 +77,8 @@ impl WideSpec {
 impl RawProbe {
     fn open(value: Json) -> Result<Self, Fault> {
         let mut object = value.object()?;
-        let probe = Self {
-            dense: object.need("dense")?.texts()?,
-            hashed: object.need("hashed")?.texts()?,
-            logit: object.need("logit")?.text()?,
-        };
+        let probe =
+            Self { dense: object.texts("dense")?, hashed: object.texts("hashed")?, logit: object.text("logit")? };
         object.close()?;
         Ok(probe)
     }
@@ -94,8 +91,8 @@ const fn wrong(at: &'static str, reason: &'static str) -> BundleError {
 impl Spec {
     pub fn open(json: &str) -> Result<Self, Fault> {
         let mut object = Json::open(json.as_bytes())?.object()?;
-        let mut schema = object.need("schema")?.object()?;
-        let mut ranker = object.need("ranker")?.object()?;
+        let mut schema = object.object("schema")?;
+        let mut ranker = object.object("ranker")?;
         let mut blocks = Vec::new();
         for block in ranker.need("blocks")?.list()? {
             blocks.push(WideSpec::open(block)?);
@@ -104,14 +101,11 @@ impl Spec {
         for probe in object.need("probes")?.list()? {
             probes.push(RawProbe::open(probe)?);
         }
-        let format = object.need("format")?.whole(u32::MAX.into())?;
+        let format = object.whole("format", u32::MAX.into())?;
         let spec = Self {
             format: u32::try_from(format).unwrap_or(u32::MAX),
-            space: object.need("space")?.text()?,
-            schema: SchemaNeeds {
-                fingerprint: schema.maybe("fingerprint")?.map(Json::text).transpose()?,
-                fields: schema.need("fields")?.texts()?,
-            },
+            space: object.text("space")?,
+            schema: SchemaNeeds { fingerprint: schema.maybe_text("fingerprint")?, fields: schema.texts("fields")? },
             ranker: Ranker { blocks },
             probes,
         };

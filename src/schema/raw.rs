@@ -51,7 +51,7 @@ impl Schema {
     pub(super) fn open(json: &str) -> Read<Self> {
         let mut object = Json::open(json.as_bytes())?.object()?;
         let schema = Self {
-            space: object.need("space")?.text()?,
+            space: object.text("space")?,
             fields: ordered(object.need("fields")?, RawField::open)?,
             actions: ordered(object.need("actions")?, RawAction::open)?,
             labels: object.take("labels")?.map_or_else(|| Ok(Vec::new()), |labels| ordered(labels, RawLabel::open))?,
@@ -78,14 +78,14 @@ impl RawField {
     fn open(value: Json) -> Read<Self> {
         let mut object = value.object()?;
         let field = Self {
-            kind: match object.need("kind")?.text()?.as_str() {
+            kind: match object.text("kind")?.as_str() {
                 "category" => RawKind::Category,
                 "tags" => RawKind::Tags,
                 "number" => RawKind::Number,
                 "group" => RawKind::Group,
                 _ => return Err(Fault::Not("a kind of field")),
             },
-            scale: match object.maybe("scale")?.map(Json::text).transpose()?.as_deref() {
+            scale: match object.maybe_text("scale")?.as_deref() {
                 None => None,
                 Some("linear") => Some(Scale::Linear),
                 Some("log") => Some(Scale::Log),
@@ -115,12 +115,12 @@ impl RawAction {
     fn open(value: Json) -> Read<Self> {
         let mut object = value.object()?;
         let action = Self {
-            impression: match object.maybe("role")?.map(Json::text).transpose()?.as_deref() {
+            impression: match object.maybe_text("role")?.as_deref() {
                 None => false,
                 Some("impression") => true,
                 Some(_) => return Err(Fault::Not("a role")),
             },
-            weight: object.maybe("weight")?.map(Json::single).transpose()?,
+            weight: object.maybe_single("weight")?,
         };
         object.close()?;
         Ok(action)
@@ -140,8 +140,8 @@ impl RawLabel {
         let label = Self {
             positive: object.maybe("positive")?.map(Json::texts).transpose()?,
             window_minutes: object.maybe("windowMinutes")?.map(Json::number).transpose()?,
-            action: object.maybe("action")?.map(Json::text).transpose()?,
-            at_least: object.maybe("atLeast")?.map(Json::single).transpose()?,
+            action: object.maybe_text("action")?,
+            at_least: object.maybe_single("atLeast")?,
         };
         object.close()?;
         Ok(label)
@@ -157,7 +157,7 @@ impl RawRetention {
     fn open(value: Option<Json>) -> Read<Self> {
         let Some(value) = value else { return Ok(Self { events: 4_096, days: 180.0 }) };
         let mut object = value.object()?;
-        let retention = Self { events: object.need("events")?.count()?, days: object.need("days")?.number()? };
+        let retention = Self { events: object.count("events")?, days: object.need("days")?.number()? };
         object.close()?;
         Ok(retention)
     }
@@ -180,8 +180,8 @@ impl RawPolicy {
         let mut policy = Self {
             filters: list(object.take("filters")?, RawFilter::open)?,
             windows: list(object.take("windows")?, RawWindow::open)?,
-            page_order: object.maybe("pageOrder")?.map(Json::single).transpose()?,
-            cold_model: match object.maybe("cold")?.map(Json::text).transpose()?.as_deref() {
+            page_order: object.maybe_single("pageOrder")?,
+            cold_model: match object.maybe_text("cold")?.as_deref() {
                 None | Some("server") => false,
                 Some("model") => true,
                 Some(_) => return Err(Fault::Not("a rule for the first visit")),
@@ -190,19 +190,19 @@ impl RawPolicy {
         };
         if let Some(diversity) = object.maybe("diversity")? {
             let mut diversity = diversity.object()?;
-            policy.lambda = Some(diversity.need("lambda")?.single()?);
+            policy.lambda = Some(diversity.single("lambda")?);
             diversity.close()?;
         }
         if let Some(fatigue) = object.maybe("fatigue")? {
             let mut fatigue = fatigue.object()?;
-            let after = fatigue.need("after")?.whole(u32::MAX.into())?;
+            let after = fatigue.whole("after", u32::MAX.into())?;
             let after = u32::try_from(after).unwrap_or(u32::MAX);
-            policy.fatigue = Some((after, fatigue.need("penalty")?.single()?));
+            policy.fatigue = Some((after, fatigue.single("penalty")?));
             fatigue.close()?;
         }
         if let Some(explore) = object.maybe("explore")? {
             let mut explore = explore.object()?;
-            policy.explore = Some((explore.need("slots")?.count()?, explore.need("epsilon")?.single()?));
+            policy.explore = Some((explore.count("slots")?, explore.single("epsilon")?));
             explore.close()?;
         }
         object.close()?;
@@ -218,7 +218,7 @@ struct RawFilter {
 impl RawFilter {
     fn open(value: Json) -> Read<Self> {
         let mut object = value.object()?;
-        let filter = Self { field: object.need("field")?.text()?, at_least: object.need("atLeast")?.single()? };
+        let filter = Self { field: object.text("field")?, at_least: object.single("atLeast")? };
         object.close()?;
         Ok(filter)
     }
@@ -233,11 +233,8 @@ struct RawWindow {
 impl RawWindow {
     fn open(value: Json) -> Read<Self> {
         let mut object = value.object()?;
-        let window = Self {
-            field: object.need("field")?.text()?,
-            most: object.need("most")?.count()?,
-            within: object.need("within")?.count()?,
-        };
+        let window =
+            Self { field: object.text("field")?, most: object.count("most")?, within: object.count("within")? };
         object.close()?;
         Ok(window)
     }

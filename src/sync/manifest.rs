@@ -46,11 +46,11 @@ impl ManifestPayload {
             bundles.push(RawEntry::read(entry)?);
         }
         Ok(Self {
-            space: object.need("space")?.text()?,
-            version: object.need("version")?.whole(u64::MAX)?,
-            created_ms: object.need("createdMs")?.whole(u64::MAX)?,
-            expires_ms: object.need("expiresMs")?.whole(u64::MAX)?,
-            min_engine: object.need("minEngine")?.text()?,
+            space: object.text("space")?,
+            version: object.whole("version", u64::MAX)?,
+            created_ms: object.whole("createdMs", u64::MAX)?,
+            expires_ms: object.whole("expiresMs", u64::MAX)?,
+            min_engine: object.text("minEngine")?,
             bundles,
         })
     }
@@ -75,13 +75,13 @@ pub struct RawEntry {
 impl RawEntry {
     fn read(value: Json) -> Result<Self, Fault> {
         let mut object = value.object()?;
-        let share = object.need("share")?.whole(u16::MAX.into())?;
+        let share = object.whole("share", u16::MAX.into())?;
         Ok(Self {
-            path: object.need("path")?.text()?,
-            length: object.need("length")?.whole(u64::MAX)?,
-            sha256: object.need("sha256")?.text()?,
+            path: object.text("path")?,
+            length: object.whole("length", u64::MAX)?,
+            sha256: object.text("sha256")?,
             share: u16::try_from(share).unwrap_or(u16::MAX),
-            min_engine: object.need("minEngine")?.text()?,
+            min_engine: object.text("minEngine")?,
         })
     }
 }

@@ -61,9 +61,9 @@ impl Payload {
             }
             keys.push((id, key.text()?));
         }
-        let mut roles = object.need("roles")?.object()?;
+        let mut roles = object.object("roles")?;
         let payload = Self {
-            version: object.need("version")?.whole(u64::MAX)?,
+            version: object.whole("version", u64::MAX)?,
             keys,
             root: RawRole::open(roles.need("root")?)?,
             manifest: RawRole::open(roles.need("manifest")?)?,
@@ -77,7 +77,7 @@ impl Payload {
 impl RawRole {
     fn open(value: Json) -> Result<Self, Fault> {
         let mut object = value.object()?;
-        let role = Self { keys: object.need("keys")?.texts()?, threshold: object.need("threshold")?.count()? };
+        let role = Self { keys: object.texts("keys")?, threshold: object.count("threshold")? };
         object.close()?;
         Ok(role)
     }

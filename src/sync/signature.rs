@@ -68,11 +68,11 @@ impl Envelope {
 
     fn read(bytes: &[u8]) -> Result<Self, Fault> {
         let mut object = Json::open(bytes)?.object()?;
-        let payload = object.need("payload")?.text()?;
+        let payload = object.text("payload")?;
         let mut signatures = Vec::new();
         for entry in object.need("signatures")?.list()? {
             let mut entry = entry.object()?;
-            signatures.push(RawSignature { key: entry.need("key")?.text()?, sig: entry.need("sig")?.text()? });
+            signatures.push(RawSignature { key: entry.text("key")?, sig: entry.text("sig")? });
             entry.close()?;
         }
         object.close()?;
