@@ -81,6 +81,9 @@ fn plain<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
 }
 
 /// A panic becomes a thrown `INTERNAL`, never a bare "unreachable". The instance is not to be used after it: the loader makes a new one.
+///
+/// The builds for phones leave the texts and places of panics out to be smaller: there a panic is a trap, and it is the package's loader
+/// that turns it into `INTERNAL` (docs/adr/0008).
 #[wasm_bindgen(start)]
 pub fn start() {
     std::panic::set_hook(Box::new(|info| {
