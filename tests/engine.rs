@@ -135,6 +135,9 @@ fn the_rules_of_the_policy_hold_on_every_slate() {
     let handles = offer(&mut live, 80);
     open_three(&mut live);
     live.block("category", "零食").unwrap();
+    // Even what was put into the cart stays away once it is turned down.
+    track(&mut live, "cart", 13, 0, 14_000, None);
+    track(&mut live, "cart", 13, 0, 14_500, None);
     track(&mut live, "hide", 13, 0, 15_000, None);
     let volatiles: Vec<f32> = (0..80).flat_map(|i| [10.0, if i == 7 { 0.0 } else { 3.0 }]).collect();
     let mut flags = vec![0u8; 80];

@@ -19,7 +19,7 @@ function defineSchema(schema) {
  */
 function outline(schema) {
   const isObject = (/** @type {any} */ value) => Boolean(value) && typeof value === 'object' && !Array.isArray(value)
-  if (!isObject(schema) || typeof schema.space !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(schema.space)
+  if (!isObject(schema) || typeof schema.space !== 'string' || !/^[a-z0-9_-]{1,32}$/.test(schema.space)
     || !isObject(schema.fields) || !isObject(schema.actions)) throw new ZhijiError('BAD_SCHEMA')
   const names = Object.keys(schema.fields)
   const actions = Object.keys(schema.actions)

@@ -167,4 +167,6 @@ pub struct ItemMemory {
     pub acts: u32,
     /// Sum of the schema's weights.
     pub weight: f32,
+    /// Whether the last thing that the user expressed about it was a dislike.
+    pub turned_down: bool,
 }

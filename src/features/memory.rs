@@ -74,6 +74,7 @@ impl Memory {
             out.u32(item.shown);
             out.u32(item.acts);
             out.f32(item.weight);
+            out.u8(u8::from(item.turned_down));
         }
         out.count(self.habits.len());
         self.habits.iter().for_each(|h| h.encode(out));
@@ -102,8 +103,13 @@ impl Memory {
         }
         for _ in 0..bytes.count()? {
             let key = bytes.u64()?;
-            let item =
-                ItemMemory { unanswered: bytes.u32()?, shown: bytes.u32()?, acts: bytes.u32()?, weight: bytes.f32()? };
+            let item = ItemMemory {
+                unanswered: bytes.u32()?,
+                shown: bytes.u32()?,
+                acts: bytes.u32()?,
+                weight: bytes.f32()?,
+                turned_down: bytes.u8()? != 0,
+            };
             memory.items.insert(key, item);
         }
         for _ in 0..bytes.count()? {

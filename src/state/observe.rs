@@ -170,6 +170,9 @@ impl Observe {
             item.acts = item.acts.saturating_add(1);
             item.unanswered = 0;
             item.weight += increment.weight;
+            if increment.weight != 0.0 {
+                item.turned_down = increment.weight < 0.0;
+            }
         } else {
             item.shown = item.shown.saturating_add(1);
             item.unanswered = item.unanswered.saturating_add(1);

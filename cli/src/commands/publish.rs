@@ -18,7 +18,7 @@ use super::files::{RoleKey, envelope, now_ms, roots, write_atomically};
     zhiji publish --bundle old.safetensors --share 875 --bundle new.safetensors --share 125 \\\n      --space shop --version 7 --keys keys --out site   # one device in eight takes the new one\n\n\
     Bundles are written first and manifest.json last, each moved into place whole: a phone never sees half a publication.")]
 pub struct Args {
-    /// A bundle made by `zhiji train` or `zhiji pack`; give it several times for a rollout.
+    /// A bundle made by `zhiji train`; give it several times for a rollout.
     #[arg(long, value_name = "FILE", required = true)]
     bundle: Vec<PathBuf>,
     /// Share of all devices for each --bundle, per mille: multiples of 125 that add up to 1000.
