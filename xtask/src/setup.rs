@@ -103,6 +103,8 @@ fn wasm_tools(workspace: &Workspace) -> Result<Tools> {
     if says(workspace, &tools, "wasm-pack").is_none() {
         install(workspace, &root, "wasm-pack", None)?;
     }
+    // What was compiled on the way is of no further use.
+    let _ = fs::remove_dir_all(root.join("build"));
     Ok(tools)
 }
 
@@ -128,6 +130,8 @@ pub fn install(workspace: &Workspace, root: &Path, name: &str, version: Option<&
             }
             // One target folder for all tools: their dependencies overlap.
             command.env("CARGO_TARGET_DIR", root.join("build"));
+            // They run for a second and compile for minutes: the second matters less.
+            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "off");
             command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTC_BOOTSTRAP");
             run(&mut command)
         };
@@ -142,8 +146,6 @@ pub fn install(workspace: &Workspace, root: &Path, name: &str, version: Option<&
                     version.map_or(String::new(), |v| format!(" --version {v}"))
                 )
             })?;
-        // What was compiled on the way is of no further use.
-        let _ = fs::remove_dir_all(root.join("build"));
         Ok(())
     })
 }
