@@ -24,11 +24,14 @@ enum Command {
     /// Measure a bundle: AUC, GAUC, log-loss.
     Evaluate(commands::evaluate::Args),
     /// Make and list signing keys.
-    Keys(commands::keys::Args),
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
     /// Write the root file, which says whose signatures count, or rotate it.
-    Root(commands::root::Args),
+    #[command(subcommand)]
+    Root(commands::root::Command),
     /// Sign a manifest payload.
-    Sign(commands::sign::Args),
+    #[command(subcommand)]
+    Sign(commands::sign::Command),
     /// Add a bundle to a static tree that any CDN can serve.
     Publish(commands::publish::Args),
     /// Serve a folder to phones and simulators during development.
@@ -45,9 +48,9 @@ fn main() -> anyhow::Result<()> {
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
-        Command::Keys(args) => commands::keys::run(args),
-        Command::Root(args) => commands::root::run(args),
-        Command::Sign(args) => commands::sign::run(args),
+        Command::Keys(command) => commands::keys::run(command),
+        Command::Root(command) => commands::root::run(command),
+        Command::Sign(command) => commands::sign::run(command),
         Command::Publish(args) => commands::publish::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Verify(args) => commands::verify::run(args),

@@ -9,15 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::files::RoleKey;
 
-/// Options of `zhiji keys`.
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What `zhiji keys` does.
 #[derive(Subcommand)]
-enum Command {
+pub enum Command {
     /// Make a root key and a manifest key.
     #[command(after_help = "Example:\n  zhiji keys new --out keys\n  zhiji root init --keys keys\n\n\
         Keep the folder out of version control. The root key signs roots only: move root.key.json to a machine without a network.")]
@@ -38,8 +32,8 @@ enum Command {
 }
 
 /// Runs `zhiji keys`.
-pub fn run(args: Args) -> Result<()> {
-    match args.command {
+pub fn run(command: Command) -> Result<()> {
+    match command {
         Command::New { out, insecure_seed } => {
             fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
             for role in ["root", "manifest"] {

@@ -10,15 +10,9 @@ use zhiji::sync::root::{RawRole, RawRoles, Root, RootPayload};
 
 use super::files::{RoleKey, envelope, roots, write_atomically};
 
-/// Options of `zhiji root`.
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What `zhiji root` does.
 #[derive(Subcommand)]
-enum Command {
+pub enum Command {
     /// Write and sign 1.root.json, which goes into the code package.
     #[command(after_help = "Example:\n  zhiji keys new --out keys\n  zhiji root init --keys keys")]
     Init {
@@ -41,8 +35,8 @@ enum Command {
 }
 
 /// Runs `zhiji root`.
-pub fn run(args: Args) -> Result<()> {
-    match args.command {
+pub fn run(command: Command) -> Result<()> {
+    match command {
         Command::Init { keys } => {
             let path = keys.join("1.root.json");
             if path.exists() {

@@ -10,15 +10,9 @@ use zhiji::sync::manifest::ManifestPayload;
 
 use super::files::{RoleKey, envelope, write_atomically};
 
-/// Options of `zhiji sign`.
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What `zhiji sign` does.
 #[derive(Subcommand)]
-enum Command {
+pub enum Command {
     /// Sign the exact text of a manifest payload.
     #[command(
         after_help = "Example:\n  zhiji sign manifest payload.json --keys keys --out site/manifest.json\n\nGive --keys once for each signer where the root asks for more than one."
@@ -36,8 +30,8 @@ enum Command {
 }
 
 /// Runs `zhiji sign`.
-pub fn run(args: Args) -> Result<()> {
-    let Command::Manifest { payload, keys, out } = args.command;
+pub fn run(command: Command) -> Result<()> {
+    let Command::Manifest { payload, keys, out } = command;
     let text = fs::read_to_string(&payload).with_context(|| format!("{} cannot be read", payload.display()))?;
     ManifestPayload::open(&text)
         .with_context(|| format!("{} is no manifest payload: see docs/bundle.md", payload.display()))?;

@@ -4,28 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 use zhiji::block::Wide;
 use zhiji::bundle::{self, Model, Probe, WideWeights};
 use zhiji::sync::{EngineVersion, Ledger, Next, Root, SyncError, Update};
 
-fn zhiji(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zhiji")).args(args).output().unwrap()
-}
-
-fn done(args: &[&str]) -> String {
-    let output = zhiji(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(args: &[&str]) -> String {
-    let output = zhiji(args);
-    assert!(!output.status.success(), "{args:?} should have been refused");
-    String::from_utf8(output.stderr).unwrap()
-}
+use super::{done, refused};
 
 fn model(bias: f32) -> Vec<u8> {
     let wide = Wide::new(bias, vec![0.5], vec![1.0], vec![2.0], vec![0.25; 4]).unwrap();

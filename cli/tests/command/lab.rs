@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use tempfile::TempDir;
 use zhiji::block::Wide;
 use zhiji::bundle::{self, Model, Probe, WideWeights};
+
+use super::{done, refused, zhiji};
 
 const SCHEMA: &str = r#"// The page's own file.
 module.exports = defineSchema({
@@ -17,22 +18,6 @@ module.exports = defineSchema({
   surfaces: ['home'],
 })
 "#;
-
-fn zhiji(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zhiji")).args(args).output().unwrap()
-}
-
-fn done(args: &[&str]) -> String {
-    let output = zhiji(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(args: &[&str]) -> String {
-    let output = zhiji(args);
-    assert!(!output.status.success(), "{args:?} should have been refused");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 fn path(dir: &TempDir, name: &str) -> String {
     dir.path().join(name).to_str().unwrap().to_string()
