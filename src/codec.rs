@@ -150,111 +150,209 @@ pub fn frame_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     (checksum(length, payload) == u32::from_le_bytes(stored.try_into().ok()?)).then_some((payload, end))
 }
 
+/// Lower-case hexadecimal digits, two for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
+/// Fills `out` from exactly as many lower-case hexadecimal digits as it takes; `false`, and `out` is of no use, for any other text.
+///
+/// One text for each value: neither upper case nor signs nor white space are taken.
+pub fn unhex(text: &str, out: &mut [u8]) -> bool {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * out.len() {
+        return false;
+    }
+    let mut plain = true;
+    for (byte, pair) in out.iter_mut().zip(digits.as_chunks::<2>().0) {
+        for digit in pair {
+            let half = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => 16,
+            };
+            plain &= half < 16;
+            *byte = *byte << 4 | half & 15;
+        }
+    }
+    plain
+}
+
 /// Reads values from bytes that nobody has vouched for.
+///
+/// Reading goes on whatever it meets: what is missing or impossible reads as zero or empty, and [`Reader::close`] tells in the end. What
+/// was read counts for nothing before. So a reader is a straight line, without a way out behind every value.
 #[derive(Clone, Debug)]
-pub struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    malformed: bool,
+}
 
 impl<'a> Reader<'a> {
     /// A reader over `bytes`.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self { rest: bytes, malformed: false }
     }
 
-    /// Whether everything was read.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether everything so far was there and possible.
+    pub const fn is_whole(&self) -> bool {
+        !self.malformed
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`Malformed`] where anything was missing or refused, or where bytes are left.
+    #[inline(never)]
+    pub fn close(&self) -> Result<(), Malformed> {
+        if self.malformed || !self.rest.is_empty() { Err(Malformed) } else { Ok(()) }
+    }
+
+    /// Says that what was read is impossible, unless it `holds`.
+    #[inline(never)]
+    pub fn expect(&mut self, holds: bool) {
+        if !holds {
+            self.malformed = true;
+            self.rest = &[];
+        }
     }
 
     /// How many bytes are left.
     pub const fn left(&self) -> usize {
-        self.0.len()
+        self.rest.len()
     }
 
-    /// The next `n` bytes.
-    ///
-    /// # Errors
-    /// [`Malformed`] where fewer are left, as for every method below.
-    pub fn raw(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
-        let (head, rest) = self.0.split_at_checked(n).ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(head)
+    /// The next `n` bytes; none where fewer are left.
+    #[inline(never)]
+    pub fn raw(&mut self, n: usize) -> &'a [u8] {
+        let Some((head, rest)) = self.rest.split_at_checked(n) else {
+            self.expect(false);
+            return &[];
+        };
+        self.rest = rest;
+        head
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.raw(N)?.try_into().map_err(|_| Malformed)
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.raw(N).try_into().unwrap_or([0; N])
     }
 
     /// One byte.
-    pub fn u8(&mut self) -> Result<u8, Malformed> {
-        let [byte] = self.array()?;
-        Ok(byte)
+    #[inline(never)]
+    pub fn u8(&mut self) -> u8 {
+        let [byte] = self.array();
+        byte
     }
 
     /// Two bytes.
-    pub fn u16(&mut self) -> Result<u16, Malformed> {
-        Ok(u16::from_le_bytes(self.array()?))
+    #[inline(never)]
+    pub fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.array())
     }
 
     /// Four bytes.
-    pub fn u32(&mut self) -> Result<u32, Malformed> {
-        Ok(u32::from_le_bytes(self.array()?))
+    #[inline(never)]
+    pub fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
     }
 
     /// Eight bytes.
-    pub fn u64(&mut self) -> Result<u64, Malformed> {
-        Ok(u64::from_le_bytes(self.array()?))
+    #[inline(never)]
+    pub fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
     }
 
     /// A finite single.
-    pub fn f32(&mut self) -> Result<f32, Malformed> {
-        let value = f32::from_bits(self.u32()?);
-        if value.is_finite() { Ok(value) } else { Err(Malformed) }
+    #[inline(never)]
+    pub fn f32(&mut self) -> f32 {
+        let value = f32::from_bits(self.u32());
+        self.expect(value.is_finite());
+        value
     }
 
     /// A finite double.
-    pub fn f64(&mut self) -> Result<f64, Malformed> {
-        let value = f64::from_bits(self.u64()?);
-        if value.is_finite() { Ok(value) } else { Err(Malformed) }
+    #[inline(never)]
+    pub fn f64(&mut self) -> f64 {
+        let value = f64::from_bits(self.u64());
+        self.expect(value.is_finite());
+        value
     }
 
     /// An unsigned integer of at most ten bytes.
-    pub fn varint(&mut self) -> Result<u64, Malformed> {
+    #[inline(never)]
+    pub fn varint(&mut self) -> u64 {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
+            let byte = self.u8();
             let part = u64::from(byte & 0x7f);
-            if shift == 63 && part > 1 {
-                return Err(Malformed);
-            }
+            self.expect(shift < 63 || part <= 1);
             value |= part << shift;
             if byte & 0x80 == 0 {
-                return Ok(value);
+                return value;
             }
         }
-        Err(Malformed)
+        self.expect(false);
+        0
     }
 
-    /// A length or an index.
-    pub fn count(&mut self) -> Result<usize, Malformed> {
-        usize::try_from(self.varint()?).map_err(|_| Malformed)
+    /// An unsigned integer of the width of `T`.
+    pub fn narrow<T: TryFrom<u64> + Default>(&mut self) -> T {
+        let value = T::try_from(self.varint());
+        self.expect(value.is_ok());
+        value.unwrap_or_default()
+    }
+
+    /// How many values follow. Each takes at least one byte, so that no count is larger than what is left.
+    #[inline(never)]
+    pub fn count(&mut self) -> usize {
+        let count = usize::try_from(self.varint()).unwrap_or(usize::MAX);
+        self.expect(count <= self.rest.len());
+        if self.malformed { 0 } else { count }
     }
 
     /// A signed integer.
-    pub fn zigzag(&mut self) -> Result<i64, Malformed> {
-        let raw = self.varint()?;
-        Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+    #[inline(never)]
+    pub fn zigzag(&mut self) -> i64 {
+        let raw = self.varint();
+        (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed()
     }
 
-    /// UTF-8 text.
-    pub fn text(&mut self) -> Result<String, Malformed> {
-        let n = self.count()?;
-        core::str::from_utf8(self.raw(n)?).map(String::from).map_err(|_| Malformed)
+    /// The next `n` bytes as UTF-8.
+    #[inline(never)]
+    pub fn utf8(&mut self, n: usize) -> String {
+        let text = core::str::from_utf8(self.raw(n));
+        self.expect(text.is_ok());
+        text.unwrap_or_default().into()
+    }
+
+    /// UTF-8 text with its length before it.
+    #[inline(never)]
+    pub fn text(&mut self) -> String {
+        let n = self.count();
+        self.utf8(n)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hexadecimal_digits_have_one_form() {
+        let mut out = [0; 3];
+        assert_eq!(hex(&[0x00, 0x9a, 0xff]), "009aff");
+        assert!(unhex("009aff", &mut out));
+        assert_eq!(out, [0x00, 0x9a, 0xff]);
+        for text in ["009AFF", "009af", "009aff0", "+09aff", "00 aff", "知99"] {
+            assert!(!unhex(text, &mut [0; 3]), "{text}");
+        }
+    }
 
     #[test]
     fn the_checksum_is_that_of_zip() {

@@ -11,8 +11,6 @@ use alloc::vec::Vec;
 
 const MAGIC: u32 = 0x434a_485a; // "ZHJC"
 const FORMAT: u16 = 1;
-/// The most purposes, and the most blocks, that are read back.
-const LIST_MOST: usize = 4_096;
 
 /// Names of the two slots.
 pub const SLOTS: [&str; 2] = ["control-0", "control-1"];
@@ -94,27 +92,26 @@ impl Control {
 
     fn read(payload: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = Reader::new(payload);
-        if bytes.u32()? != MAGIC || bytes.u16()? != FORMAT {
-            return Err(Malformed);
-        }
+        let known = (bytes.u32(), bytes.u16()) == (MAGIC, FORMAT);
+        bytes.expect(known);
         let mut control =
-            Self { sequence: bytes.u64()?, epoch: bytes.u32()?, generation: bytes.u32()?, ..Self::default() };
-        control.consent.status = match bytes.u8()? {
+            Self { sequence: bytes.u64(), epoch: bytes.u32(), generation: bytes.u32(), ..Self::default() };
+        control.consent.status = match bytes.u8() {
             0 => Status::Unknown,
             1 => Status::Granted,
             2 => Status::Withdrawn,
             _ => return Err(Malformed),
         };
-        control.consent.policy_version = bytes.text()?;
-        for _ in 0..limited(bytes.count()?)? {
-            control.consent.purposes.push(bytes.text()?);
+        control.consent.policy_version = bytes.text();
+        for _ in 0..bytes.count() {
+            control.consent.purposes.push(bytes.text());
         }
-        control.consent.at_ms = bytes.zigzag()?;
-        control.personalisation = bytes.u8()? != 0;
-        for _ in 0..limited(bytes.count()?)? {
-            control.blocks.push(Block { field: bytes.text()?, value: bytes.text()? });
+        control.consent.at_ms = bytes.zigzag();
+        control.personalisation = bytes.u8() != 0;
+        for _ in 0..bytes.count() {
+            control.blocks.push(Block { field: bytes.text(), value: bytes.text() });
         }
-        if bytes.is_empty() { Ok(control) } else { Err(Malformed) }
+        bytes.close().map(|()| control)
     }
 
     /// The winner of the two slots; `None` where neither can be read.
@@ -126,8 +123,4 @@ impl Control {
     pub const fn slot(&self) -> &'static str {
         if self.sequence.is_multiple_of(2) { SLOTS[0] } else { SLOTS[1] }
     }
-}
-
-fn limited(n: usize) -> Result<usize, Malformed> {
-    if n > LIST_MOST { Err(Malformed) } else { Ok(n) }
 }

@@ -1,6 +1,6 @@
 //! Items: what a page gives, checked and hashed once.
 
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::schema::{Kind, Schema, hash64, word_key};
 use alloc::string::{String, ToString as _};
@@ -165,7 +165,7 @@ impl Item {
     }
 
     /// Writes the item with its words given as numbers by `intern`.
-    pub(crate) fn write(&self, out: &mut Writer, mut intern: impl FnMut(&str) -> u32) {
+    pub(crate) fn write(&self, out: &mut Writer, intern: &mut dyn FnMut(&str) -> u32) {
         out.text(&self.id);
         for value in &self.values {
             match value {
@@ -186,33 +186,29 @@ impl Item {
     }
 
     /// Reads what [`Item::write`] wrote; `text` gives back the words.
-    pub(crate) fn read(
-        schema: &Schema,
-        bytes: &mut Reader<'_>,
-        mut text: impl FnMut(u32) -> Option<String>,
-    ) -> core::result::Result<Self, Malformed> {
-        let id = bytes.text()?;
+    pub(crate) fn read(schema: &Schema, bytes: &mut Reader<'_>, text: &dyn Fn(u32) -> Option<String>) -> Self {
+        let id = bytes.text();
         let mut values = Vec::with_capacity(schema.fields.len());
         for field in &schema.fields {
-            values.push(match bytes.u8()? {
-                0 => Value::Absent,
+            let kind = bytes.u8();
+            bytes.expect(kind <= 2);
+            values.push(match kind {
                 1 => {
-                    let n = bytes.count()?;
-                    if n > TAGS_MOST {
-                        return Err(Malformed);
-                    }
-                    let mut words = Vec::with_capacity(n);
-                    for _ in 0..n {
-                        let local = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                        words.push(Word::new(&field.name, text(local).ok_or(Malformed)?));
+                    let n = bytes.count();
+                    bytes.expect(n <= TAGS_MOST);
+                    let mut words = Vec::new();
+                    for _ in 0..n.min(TAGS_MOST) {
+                        let word = text(bytes.narrow());
+                        bytes.expect(word.is_some());
+                        words.push(Word::new(&field.name, word.unwrap_or_default()));
                     }
                     Value::Words(words)
                 }
-                2 => Value::Number(bytes.f32()?),
-                _ => return Err(Malformed),
+                2 => Value::Number(bytes.f32()),
+                _ => Value::Absent,
             });
         }
         let wire = hash64(id.as_bytes());
-        Ok(Self { id, wire, values })
+        Self { id, wire, values }
     }
 }

@@ -7,9 +7,10 @@ use crate::engine::{self, Forget, Request, Track};
 use crate::error::{Error, Result as EngineResult};
 use crate::event::Detail;
 use crate::item::{Given, Item};
+use crate::json::Json;
 use crate::log::{StoreOp, StoredFile};
 use crate::sync::Next;
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
+use js_sys::{Array, Float32Array, JSON, JsString, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -75,7 +76,8 @@ impl Parts<'_> {
     }
 }
 
-fn plain<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+/// A plain object, list or value of JavaScript.
+fn plain(value: &Json) -> Result<JsValue, JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value.serialize(&serializer).map_err(|_| thrown("INTERNAL", "a result could not be given to JavaScript"))
 }
@@ -126,87 +128,49 @@ impl Files {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsentOut<'a> {
-    status: &'a str,
-    policy_version: &'a str,
-    purposes: &'a [String],
-    at_ms: f64,
-}
+/// An object that goes out, key by key.
+#[derive(Default)]
+struct Out(Vec<(String, Json)>);
 
-impl<'a> ConsentOut<'a> {
-    fn of(consent: &'a crate::consent::Consent) -> Self {
-        Self {
-            status: consent.status.as_str(),
-            policy_version: &consent.policy_version,
-            purposes: &consent.purposes,
-            at_ms: consent.at_ms as f64,
+impl Out {
+    #[inline(never)]
+    fn put(&mut self, key: &str, value: Json) -> &mut Self {
+        self.0.push((key.into(), value));
+        self
+    }
+
+    fn text(&mut self, key: &str, text: &str) -> &mut Self {
+        self.put(key, Json::Text(text.into()))
+    }
+
+    fn number(&mut self, key: &str, number: f64) -> &mut Self {
+        self.put(key, Json::Real(number))
+    }
+
+    fn flag(&mut self, key: &str, flag: bool) -> &mut Self {
+        self.put(key, Json::Flag(flag))
+    }
+
+    fn texts(&mut self, key: &str, texts: &mut dyn Iterator<Item = &str>) -> &mut Self {
+        let mut list = Vec::new();
+        for text in texts {
+            list.push(Json::Text(text.into()));
         }
+        self.put(key, Json::List(list))
+    }
+
+    fn close(&mut self) -> Json {
+        Json::Object(core::mem::take(&mut self.0))
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ControlOut<'a> {
-    consent: ConsentOut<'a>,
-    personalisation: bool,
-    bundle_version: f64,
-    arm: u8,
-    notes: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct LogOut {
-    events: usize,
-    damaged: usize,
-    snapshot: bool,
-    notes: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct WhyOut<'a> {
-    code: &'a str,
-    field: &'a str,
-    value: &'a str,
-    weight: f32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InterestOut<'a> {
-    field: &'a str,
-    value: &'a str,
-    weight: f32,
-    events: u32,
-    last_ms: f64,
-}
-
-#[derive(Serialize)]
-struct BlockOut<'a> {
-    field: &'a str,
-    value: &'a str,
-}
-
-#[derive(Serialize)]
-struct ReportOut {
-    events: usize,
-    segments: usize,
-    bytes: usize,
-    matured: f64,
-    learned: u32,
-    trust: [f64; 2],
-    bundle: f64,
-    items: usize,
-    quarantined: bool,
-    folded: f64,
-}
-
-#[derive(Serialize)]
-struct SyncOut {
-    version: f64,
-    arm: u8,
-    stale: bool,
+fn consent_out(consent: &crate::consent::Consent) -> Json {
+    let mut out = Out::default();
+    out.text("status", consent.status.as_str())
+        .text("policyVersion", &consent.policy_version)
+        .texts("purposes", &mut consent.purposes.iter().map(String::as_str))
+        .number("atMs", consent.at_ms as f64)
+        .close()
 }
 
 /// The optional parts of an event, as a page gives them.
@@ -384,13 +348,13 @@ impl Engine {
         let files = Files::open(files)?;
         let opened = self.0.open_control(&files.stored());
         let sync = self.0.open_ledger(&files.stored());
-        plain(&ControlOut {
-            consent: ConsentOut::of(&opened.consent),
-            personalisation: opened.personalisation,
-            bundle_version: sync.version as f64,
-            arm: sync.arm,
-            notes: if opened.lost { vec!["CONTROL_LOST"] } else { Vec::new() },
-        })
+        let mut out = Out::default();
+        out.put("consent", consent_out(&opened.consent))
+            .flag("personalisation", opened.personalisation)
+            .number("bundleVersion", sync.version as f64)
+            .number("arm", sync.arm.into())
+            .texts("notes", &mut opened.lost.then_some("CONTROL_LOST").into_iter());
+        plain(&out.close())
     }
 
     /// A new key for encryption at rest, for the host to keep; none without the host's randomness.
@@ -418,12 +382,12 @@ impl Engine {
     pub fn open_log(&mut self, files: &Array, utc_offset_minutes: f64) -> Result<JsValue, JsValue> {
         let files = Files::open(files)?;
         let opened = self.0.open_log(&files.stored(), utc_offset_minutes as i16);
-        plain(&LogOut {
-            events: opened.events,
-            damaged: opened.damaged,
-            snapshot: opened.snapshot,
-            notes: opened.notes,
-        })
+        let mut out = Out::default();
+        out.number("events", opened.events as f64)
+            .number("damaged", opened.damaged as f64)
+            .flag("snapshot", opened.snapshot)
+            .texts("notes", &mut opened.notes.iter().copied());
+        plain(&out.close())
     }
 
     /// Events folded since the engine was made.
@@ -475,7 +439,7 @@ impl Engine {
     /// The ledger of consent.
     #[wasm_bindgen(js_name = consentState)]
     pub fn consent_state(&self) -> Result<JsValue, JsValue> {
-        plain(&ConsentOut::of(self.0.consent()))
+        plain(&consent_out(self.0.consent()))
     }
 
     /// The user agrees.
@@ -516,8 +480,8 @@ impl Engine {
 
     /// What is blocked.
     pub fn blocks(&self) -> Result<JsValue, JsValue> {
-        let blocks: Vec<_> = self.0.blocks().iter().map(|b| BlockOut { field: &b.field, value: &b.value }).collect();
-        plain(&blocks)
+        let one = |b: &crate::control::Block| Out::default().text("field", &b.field).text("value", &b.value).close();
+        plain(&Json::List(self.0.blocks().iter().map(one).collect()))
     }
 
     /// Adds or replaces items; gives their handles.
@@ -592,21 +556,27 @@ impl Engine {
     pub fn explain(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let whys = self.0.explain(handle, now).map_err(refuse)?;
-        let out: Vec<_> =
-            whys.iter().map(|w| WhyOut { code: w.code, field: &w.field, value: &w.value, weight: w.weight }).collect();
-        plain(&out)
+        let one = |w: &engine::Why| {
+            let mut out = Out::default();
+            out.text("code", w.code).text("field", &w.field).text("value", &w.value).number("weight", w.weight.into());
+            out.close()
+        };
+        plain(&Json::List(whys.iter().map(one).collect()))
     }
 
     /// What the user is held to be interested in.
     pub fn interests(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
-        let interests = self.0.interests(now);
-        let one = |i: &engine::Interest| -> Result<JsValue, JsValue> {
-            let last_ms = i.last_ms as f64;
-            plain(&InterestOut { field: &i.field, value: &i.value, weight: i.weight, events: i.events, last_ms })
+        let one = |i: &engine::Interest| {
+            let mut out = Out::default();
+            out.text("field", &i.field)
+                .text("value", &i.value)
+                .number("weight", i.weight.into())
+                .number("events", i.events.into())
+                .number("lastMs", i.last_ms as f64);
+            out.close()
         };
-        let out = interests.iter().map(one).collect::<Result<Array, _>>()?;
-        Ok(out.into())
+        plain(&Json::List(self.0.interests(now).iter().map(one).collect()))
     }
 
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
@@ -627,8 +597,9 @@ impl Engine {
 
     /// Everything that is known of the user, as JSON.
     #[wasm_bindgen(js_name = exportData)]
-    pub fn export_data(&self) -> String {
-        self.0.export()
+    pub fn export_data(&self) -> Result<JsString, JsValue> {
+        // The printer of JavaScript is there anyway; ours would weigh as much as a stage of the ranking.
+        JSON::stringify(&plain(&self.0.export_document())?)
     }
 
     /// Erases everything of this account.
@@ -670,23 +641,25 @@ impl Engine {
     #[wasm_bindgen(js_name = syncState)]
     pub fn sync_state(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let state = self.0.sync_state(engine::instant(now_ms).map_err(refuse)?);
-        plain(&SyncOut { version: state.version as f64, arm: state.arm, stale: state.stale })
+        let mut out = Out::default();
+        out.number("version", state.version as f64).number("arm", state.arm.into()).flag("stale", state.stale);
+        plain(&out.close())
     }
 
     /// Figures for the self-test and the inspector.
     pub fn report(&self) -> Result<JsValue, JsValue> {
         let r = self.0.report();
-        plain(&ReportOut {
-            events: r.events,
-            segments: r.segments,
-            bytes: r.bytes,
-            matured: r.matured as f64,
-            learned: r.learned,
-            trust: r.trust,
-            bundle: r.bundle as f64,
-            items: r.items,
-            quarantined: r.quarantined,
-            folded: self.0.folded() as f64,
-        })
+        let mut out = Out::default();
+        out.number("events", r.events as f64)
+            .number("segments", r.segments as f64)
+            .number("bytes", r.bytes as f64)
+            .number("matured", r.matured as f64)
+            .number("learned", r.learned.into())
+            .put("trust", Json::List(r.trust.map(Json::Real).into()))
+            .number("bundle", r.bundle as f64)
+            .number("items", r.items as f64)
+            .flag("quarantined", r.quarantined)
+            .number("folded", self.0.folded() as f64);
+        plain(&out.close())
     }
 }

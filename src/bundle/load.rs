@@ -230,7 +230,7 @@ impl Header {
                     metadata.push((key, value.text()?));
                 }
                 if header.metadata.replace(metadata).is_some() {
-                    return Err(Fault::Twice("__metadata__"));
+                    return Err(Fault::Twice);
                 }
             } else if header.tensors.len() < MOST_TENSORS {
                 header.tensors.push((name, tensor_info(value)?));

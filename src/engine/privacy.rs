@@ -176,6 +176,10 @@ impl Engine {
 
     /// Everything that is known of the user, as JSON that a person can read.
     pub fn export(&self) -> String {
+        self.export_document().write()
+    }
+
+    pub(crate) fn export_document(&self) -> Json {
         let schema = &self.schema;
         let consent = &self.control.consent;
         let text = |text: &str| Json::Text(text.to_string());
@@ -187,18 +191,21 @@ impl Engine {
             ("purposes", Json::List(consent.purposes.iter().map(|purpose| text(purpose)).collect())),
             ("atMs", instant(consent.at_ms)),
         ]);
-        let all = object([
+        object([
             ("space", text(&schema.space)),
             ("consent", consent),
             ("personalisation", Json::Flag(self.control.personalisation)),
             ("blocks", Json::List(self.control.blocks.iter().map(block).collect())),
             ("events", Json::List(events)),
-        ]);
-        all.write()
+        ])
     }
 }
 
-fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
+fn object<const N: usize>(entries: [(&'static str, Json); N]) -> Json {
+    listed(entries.to_vec())
+}
+
+fn listed(entries: Vec<(&'static str, Json)>) -> Json {
     Json::Object(entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
 }
 

@@ -68,20 +68,16 @@ impl Engine {
             return Err(Malformed);
         }
         let mut reader = Reader::new(body);
-        if reader.u32()? != MAGIC {
-            return Err(Malformed);
-        }
+        let magic = reader.u32();
+        reader.expect(magic == MAGIC);
         for part in self.snapshot_key() {
-            if reader.u64()? != part {
-                return Err(Malformed);
-            }
+            let found = reader.u64();
+            reader.expect(found == part);
         }
-        let matured = reader.u64()?;
-        let observe = Observe::decode(Rc::clone(&self.schema), Rc::clone(&self.layout), &mut reader)?;
+        let matured = reader.u64();
+        let observe = Observe::decode(Rc::clone(&self.schema), Rc::clone(&self.layout), &mut reader);
         let adapt = Adapt::decode(&self.layout, &self.ranker, &mut reader)?;
-        if !reader.is_empty() {
-            return Err(Malformed);
-        }
+        reader.close()?;
         self.observe = observe;
         self.adapt = adapt;
         self.matured = matured;

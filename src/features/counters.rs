@@ -1,6 +1,6 @@
 //! The counters that the fold keeps: plain data, no policy.
 
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::kernel::math::exp2_f64;
 use crate::time::HalfLife;
 
@@ -93,19 +93,16 @@ impl Affinity {
     }
 
     /// Reads what [`Affinity::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut counter = Self { at_ms: bytes.zigzag()?, ..Self::default() };
+    pub fn decode(bytes: &mut Reader<'_>) -> Self {
+        let mut counter = Self { at_ms: bytes.zigzag(), ..Self::default() };
         for list in [&mut counter.trials, &mut counter.hits, &mut counter.weight] {
             for value in list {
-                *value = bytes.f32()?;
+                *value = bytes.f32();
             }
         }
-        counter.seen = bytes.f32()?;
-        counter.acts = bytes.f32()?;
-        Ok(counter)
+        counter.seen = bytes.f32();
+        counter.acts = bytes.f32();
+        counter
     }
 }
 
@@ -148,11 +145,8 @@ impl Habit {
     }
 
     /// Reads what [`Habit::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { n: bytes.f32()?, mean: bytes.f32()?, variance: bytes.f32()? })
+    pub fn decode(bytes: &mut Reader<'_>) -> Self {
+        Self { n: bytes.f32(), mean: bytes.f32(), variance: bytes.f32() }
     }
 }
 

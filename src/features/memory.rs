@@ -1,7 +1,7 @@
 //! What the fold remembers of one user: counters by word and item, habits, the recent sequence.
 
 use super::counters::{Affinity, Habit, ItemMemory};
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::keyed::KeyMap;
 use crate::schema::Schema;
 use alloc::collections::VecDeque;
@@ -92,42 +92,40 @@ impl Memory {
     }
 
     /// Reads what [`Memory::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut memory = Self { now_ms: bytes.zigzag()?, all: Affinity::decode(bytes)?, ..Self::default() };
-        for _ in 0..bytes.count()? {
-            let key = bytes.u64()?;
-            memory.words.insert(key, Affinity::decode(bytes)?);
+    pub fn decode(bytes: &mut Reader<'_>) -> Self {
+        let mut memory = Self { now_ms: bytes.zigzag(), all: Affinity::decode(bytes), ..Self::default() };
+        for _ in 0..bytes.count() {
+            let key = bytes.u64();
+            memory.words.insert(key, Affinity::decode(bytes));
         }
-        for _ in 0..bytes.count()? {
-            let key = bytes.u64()?;
+        for _ in 0..bytes.count() {
+            let key = bytes.u64();
             let item = ItemMemory {
-                unanswered: bytes.u32()?,
-                shown: bytes.u32()?,
-                acts: bytes.u32()?,
-                weight: bytes.f32()?,
-                turned_down: bytes.u8()? != 0,
+                unanswered: bytes.u32(),
+                shown: bytes.u32(),
+                acts: bytes.u32(),
+                weight: bytes.f32(),
+                turned_down: bytes.u8() != 0,
             };
             memory.items.insert(key, item);
         }
-        for _ in 0..bytes.count()? {
-            memory.habits.push(Habit::decode(bytes)?);
+        for _ in 0..bytes.count() {
+            memory.habits.push(Habit::decode(bytes));
         }
-        memory.values = Habit::decode(bytes)?;
+        memory.values = Habit::decode(bytes);
         for value in &mut memory.outcomes {
-            *value = bytes.f32()?;
+            *value = bytes.f32();
         }
-        for _ in 0..bytes.count()? {
-            let wire = bytes.u64()?;
-            let n = bytes.count()?;
-            let keys = (0..n).map(|_| bytes.u64()).collect::<Result<_, _>>()?;
-            memory.recent.push_back(Chosen { wire, keys });
+        for _ in 0..bytes.count() {
+            let mut chosen = Chosen { wire: bytes.u64(), keys: Vec::new() };
+            for _ in 0..bytes.count() {
+                chosen.keys.push(bytes.u64());
+            }
+            memory.recent.push_back(chosen);
         }
         for n in [&mut memory.events, &mut memory.acts, &mut memory.depth, &mut memory.streak] {
-            *n = bytes.u32()?;
+            *n = bytes.u32();
         }
-        Ok(memory)
+        memory
     }
 }

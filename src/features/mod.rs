@@ -8,6 +8,7 @@ pub mod memory;
 use crate::item::Item;
 use crate::kernel::math::ln_f64;
 use crate::schema::{Kind, Schema};
+use crate::time::{DAY_MS, HalfLife};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -61,23 +62,18 @@ fn rate(trials: f32, hits: f32, expected: f32, smoothing: f32) -> f32 {
     (hits + smoothing * expected) / (trials.max(hits) + smoothing)
 }
 
-/// A number of days as it stands in names: `30d`, `0.01d`.
-///
-/// Digits of floats come from the printer that the JSON export needs anyway; that of the standard library weighs another 10 kB.
-fn days(days: f64) -> String {
-    let mut text = serde_json::Number::from_f64(days).map(|number| number.to_string()).unwrap_or_default();
-    if text.ends_with(".0") {
-        text.truncate(text.len() - 2);
-    }
-    text.push('d');
-    text
+/// A half-life as it stands in names: whole days as `30d`, others in milliseconds, as `864000ms`.
+fn span(half_life: HalfLife) -> String {
+    let ms = half_life.ms().round() as u64;
+    let day = DAY_MS as u64;
+    if ms.is_multiple_of(day) { format!("{}d", ms / day) } else { format!("{ms}ms") }
 }
 
 impl Layout {
     /// The layout of `schema`.
     pub fn new(schema: &Schema) -> Self {
         let mut names = Vec::new();
-        let days: Vec<String> = schema.half_lives.iter().map(|h| days(h.ms() / 86_400_000.0)).collect();
+        let days: Vec<String> = schema.half_lives.iter().map(|h| span(*h)).collect();
         names.extend(days.iter().map(|d| format!("user.rate@{d}")));
         for name in ["events", "value", "lately5", "lately20", "streak", "depth", "gap"] {
             names.push(format!("user.{name}"));
@@ -257,11 +253,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_stand_in_names_as_the_standard_library_prints_them() {
-        for ms in [60_000.0, 86_400.0, 864_000.0, 3.6e6, 86_400_000.0, 2_592_000_000.0, 315_619_200_000.0, 1e8 / 3.0] {
-            let number: f64 = ms / 86_400_000.0;
-            assert_eq!(days(number), format!("{number}d"));
-        }
-        assert_eq!((days(30.0), days(0.01)), ("30d".to_string(), "0.01d".to_string()));
+    fn half_lives_stand_in_names_as_whole_numbers() {
+        let name = |days| span(HalfLife::from_days(days).unwrap());
+        assert_eq!([name(1.0), name(30.0), name(0.01), name(1.5)], ["1d", "30d", "864000ms", "129600000ms"]);
     }
 }

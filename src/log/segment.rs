@@ -55,15 +55,12 @@ impl Header {
 
     fn read(payload: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = Reader::new(payload);
-        if bytes.u8()? != HEADER || bytes.u32()? != MAGIC || bytes.u16()? != FORMAT {
-            return Err(Malformed);
-        }
-        Ok(Self {
-            fingerprint: bytes.u64()?,
-            epoch: bytes.u32()?,
-            base: Timestamp::from_ms(bytes.zigzag()?).map_err(|_| Malformed)?,
-            slates: bytes.u32()?,
-        })
+        let known = (bytes.u8(), bytes.u32(), bytes.u16()) == (HEADER, MAGIC, FORMAT);
+        bytes.expect(known);
+        let (fingerprint, epoch, base, slates) = (bytes.u64(), bytes.u32(), bytes.zigzag(), bytes.u32());
+        let base = Timestamp::from_ms(base).map_err(|_| Malformed)?;
+        // Bytes that a later format may add are passed over.
+        if bytes.is_whole() { Ok(Self { fingerprint, epoch, base, slates }) } else { Err(Malformed) }
     }
 }
 
@@ -124,7 +121,7 @@ impl SegmentWriter {
         record.u8(ITEM);
         record.varint(u64::from(local));
         let (numbers, words) = (&mut self.numbers, &mut self.words);
-        item.write(&mut record, |text| {
+        item.write(&mut record, &mut |text| {
             let key = hash64(text.as_bytes());
             if let Some(number) = numbers.get(&key)
                 && usize::try_from(*number).ok().and_then(|n| words.get(n)).is_some_and(|known| known == text)
@@ -211,46 +208,43 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn record(&mut self, payload: &[u8]) -> Result<Option<(Event, bool)>, Malformed> {
         let mut bytes = Reader::new(payload);
-        match bytes.u8()? {
+        let mut event = None;
+        match bytes.u8() {
             SESSION => {
-                let opens = bytes.u8()? != 0;
-                let offset = i16::try_from(bytes.zigzag()?).map_err(|_| Malformed)?;
+                let opens = bytes.u8() != 0;
+                let offset = i16::try_from(bytes.zigzag());
+                bytes.expect(offset.is_ok());
+                bytes.close()?;
                 self.opens = opens;
-                self.session = (self.session.0.saturating_add(u32::from(opens)), offset);
-                Ok(None)
+                self.session = (self.session.0.saturating_add(u32::from(opens)), offset.unwrap_or(0));
             }
             WORD => {
-                let number = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                let rest = bytes.raw(bytes.left())?;
-                self.words.insert(number, core::str::from_utf8(rest).map_err(|_| Malformed)?.to_string());
-                Ok(None)
+                let number = bytes.narrow();
+                let text = bytes.utf8(bytes.left());
+                bytes.close()?;
+                self.words.insert(number, text);
             }
             ITEM => {
-                let number = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                let item = Item::read(self.schema, &mut bytes, |word| self.words.get(word).cloned())?;
+                let number = bytes.narrow();
+                let item = Item::read(self.schema, &mut bytes, &|word| self.words.get(word).cloned());
+                bytes.close()?;
                 self.items.insert(number, Rc::new(item));
-                Ok(None)
             }
             EVENT => {
-                let action = bytes.u8()?;
-                if usize::from(action) >= self.schema.actions.len() {
-                    return Err(Malformed);
-                }
-                let at = self.header.base.ms().checked_add(bytes.zigzag()?).ok_or(Malformed)?;
+                let action = bytes.u8();
+                let at = self.header.base.ms().saturating_add(bytes.zigzag());
                 let at = Timestamp::from_ms(at).map_err(|_| Malformed)?;
-                let item = u32::try_from(bytes.varint()?).map_err(|_| Malformed)?;
-                let item = Rc::clone(self.items.get(item).ok_or(Malformed)?);
-                let detail = read_detail(self.header.slates, &mut bytes)?;
-                detail.check().map_err(|_| Malformed)?;
-                if !bytes.is_empty() {
-                    return Err(Malformed);
-                }
+                let item = self.items.get(bytes.narrow()).ok_or(Malformed)?;
+                let detail = read_detail(self.header.slates, &mut bytes);
+                bytes.expect(usize::from(action) < self.schema.actions.len() && detail.check().is_ok());
+                bytes.close()?;
                 let (session, utc_offset_minutes) = self.session;
                 let opens = core::mem::take(&mut self.opens);
-                Ok(Some((Event { at, session, utc_offset_minutes, action, item, detail }, opens)))
+                event = Some((Event { at, session, utc_offset_minutes, action, item: Rc::clone(item), detail }, opens));
             }
-            _ => Err(Malformed),
+            _ => return Err(Malformed),
         }
+        Ok(event)
     }
 }
 
@@ -332,56 +326,54 @@ fn write_detail(detail: &Detail, slates: u32, out: &mut Writer) {
     }
 }
 
-fn read_detail(slates: u32, bytes: &mut Reader<'_>) -> Result<Detail, Malformed> {
-    let flags = u16::try_from(bytes.varint()?).map_err(|_| Malformed)?;
+fn read_detail(slates: u32, bytes: &mut Reader<'_>) -> Detail {
+    let flags: u16 = bytes.narrow();
     let has = |bit: u16| flags & bit != 0;
     let mut detail = Detail::default();
     if has(HAS_SURFACE) {
-        detail.surface = Some(bytes.u8()?);
+        detail.surface = Some(bytes.u8());
     }
     if has(HAS_SCENE) {
-        detail.scene = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+        detail.scene = Some(bytes.narrow());
     }
     if has(HAS_SLATE) {
-        let slate = i64::from(slates).checked_add(bytes.zigzag()?).ok_or(Malformed)?;
-        detail.slate = Some(u32::try_from(slate).map_err(|_| Malformed)?);
+        let slate = u32::try_from(i64::from(slates).saturating_add(bytes.zigzag()));
+        bytes.expect(slate.is_ok());
+        detail.slate = slate.ok();
     }
     if has(HAS_POSITION) {
-        detail.position = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+        detail.position = Some(bytes.narrow());
     }
     if has(HAS_PROPENSITY) {
-        detail.propensity = Some(bytes.f32()?);
+        detail.propensity = Some(bytes.f32());
     }
     if has(HAS_REASON) {
-        detail.reason = Some(u16::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+        detail.reason = Some(bytes.narrow());
     }
     if has(HAS_VALUE) {
-        detail.value = Some(bytes.f32()?);
+        detail.value = Some(bytes.f32());
     }
     if has(HAS_DWELL) {
-        detail.dwell_ms = Some(u32::try_from(bytes.varint()?).map_err(|_| Malformed)?);
+        detail.dwell_ms = Some(bytes.narrow());
     }
     if has(HAS_DIFFICULTY) {
-        detail.difficulty = Some(bytes.f32()?);
+        detail.difficulty = Some(bytes.f32());
     }
     if has(HAS_RISK) {
-        detail.risk_level = Some(bytes.u8()?);
+        detail.risk_level = Some(bytes.u8());
     }
     if has(HAS_GROUP) {
-        detail.group_id = Some(bytes.u32()?);
+        detail.group_id = Some(bytes.u32());
     }
     if has(HAS_PRIOR) {
-        detail.prior = Some(bytes.f32()?);
+        detail.prior = Some(bytes.f32());
     }
     if has(HAS_NUMBERS) {
-        let n = bytes.count()?;
-        if n > crate::schema::NAMES_MOST {
-            return Err(Malformed);
+        for _ in 0..bytes.count() {
+            let given = bytes.u8() != 0;
+            detail.numbers.push(given.then(|| bytes.f32()));
         }
-        for _ in 0..n {
-            let number = if bytes.u8()? == 0 { None } else { Some(bytes.f32()?) };
-            detail.numbers.push(number);
-        }
+        bytes.expect(detail.numbers.len() <= crate::schema::NAMES_MOST);
     }
-    Ok(detail)
+    detail
 }

@@ -2,13 +2,13 @@
 //!
 //! The schema stands in the reviewed code package. It alone decides what is recorded; a bundle can only name fields of it.
 
-mod raw;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Error, Result};
 use crate::time::{DAY_MS, HalfLife, MINUTE_MS};
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use sha2::{Digest as _, Sha256};
 
@@ -193,11 +193,7 @@ impl Schema {
     /// # Ok::<(), zhiji::error::Error>(())
     /// ```
     pub fn open(json: &str) -> Result<Self> {
-        let raw = raw::Schema::open(json).map_err(|_| Error::BadSchema {
-            at: "(document)".to_string(),
-            reason: "give the JSON of a schema; unknown keys and wrong types are refused (docs/schema.md has an example)",
-        })?;
-        let mut schema = raw.check()?;
+        let mut schema = read::read(json)?;
         schema.fingerprint = schema.compute_fingerprint();
         Ok(schema)
     }

@@ -136,14 +136,14 @@ impl Adapt {
     /// [`Malformed`].
     pub fn decode(layout: &Layout, ranker: &Ranker, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut adapt = Self::new(layout, ranker);
-        adapt.learned = bytes.u32()?;
-        let n = bytes.count()?;
-        let part = bytes.raw(n)?;
+        adapt.learned = bytes.u32();
+        let n = bytes.count();
+        let part = bytes.raw(n);
         if let Some(prior) = prior(adapt.input.len()) {
             adapt.head = Some(BayesLinear::decode(prior, part).map_err(|_| Malformed)?);
         }
-        let n = bytes.count()?;
-        let part = bytes.raw(n)?;
+        let n = bytes.count();
+        let part = bytes.raw(n);
         if let Ok(fresh) = Mixture::new(&TRUST, 1.0) {
             adapt.mixture = Some(Mixture::decode(fresh, part).map_err(|_| Malformed)?);
         }

@@ -1,6 +1,6 @@
 //! The fold's clock: never backwards, and not ahead on one session's word.
 
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
 
 /// A step forward that needs a second session to be believed.
 const JUMP_MS: i64 = 7 * crate::time::DAY_MS;
@@ -70,13 +70,10 @@ impl Clock {
     }
 
     /// Reads what [`Clock::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let now_ms = bytes.zigzag()?;
-        let flags = bytes.u8()?;
-        let ahead = (bytes.u32()?, bytes.zigzag()?);
-        Ok(Self { now_ms, started: flags & 1 != 0, ahead: (flags & 2 != 0).then_some(ahead) })
+    pub fn decode(bytes: &mut Reader<'_>) -> Self {
+        let now_ms = bytes.zigzag();
+        let flags = bytes.u8();
+        let ahead = (bytes.u32(), bytes.zigzag());
+        Self { now_ms, started: flags & 1 != 0, ahead: (flags & 2 != 0).then_some(ahead) }
     }
 }

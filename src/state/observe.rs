@@ -1,7 +1,7 @@
 //! `observe`: events → what is remembered, and labelled examples as they mature. It knows no bundle.
 
 use super::clock::Clock;
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::event::Event;
 use crate::features::counters::Increment;
 use crate::features::memory::{Chosen, Memory, RECENT_MOST};
@@ -239,23 +239,18 @@ impl Observe {
     }
 
     /// Reads what [`Observe::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(schema: Rc<Schema>, layout: Rc<Layout>, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub fn decode(schema: Rc<Schema>, layout: Rc<Layout>, bytes: &mut Reader<'_>) -> Self {
         let mut state = Self::new(schema, layout);
-        state.memory = Memory::decode(bytes)?;
-        state.clock = Clock::decode(bytes)?;
-        state.session = u32::try_from(bytes.zigzag()?).ok();
+        state.memory = Memory::decode(bytes);
+        state.clock = Clock::decode(bytes);
+        state.session = u32::try_from(bytes.zigzag()).ok();
         for queue in &mut state.pending {
-            for _ in 0..bytes.count()? {
-                queue.push_back(Pending::decode(state.layout.len(), bytes)?);
+            for _ in 0..bytes.count() {
+                queue.push_back(Pending::decode(state.layout.len(), bytes));
             }
         }
-        if state.memory.habits.len() != state.schema.scaled_numbers().count() {
-            return Err(Malformed);
-        }
-        Ok(state)
+        bytes.expect(state.memory.habits.len() == state.schema.scaled_numbers().count());
+        state
     }
 }
 
@@ -299,15 +294,24 @@ impl Pending {
         self.dense.iter().for_each(|v| out.f32(*v));
     }
 
-    fn decode(width: usize, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let deadline_ms = bytes.zigzag()?;
-        let positive = bytes.u8()? != 0;
-        let slate = u32::try_from(bytes.zigzag()?).ok();
-        let (wire, at_ms, earlier) = (bytes.u64()?, bytes.zigzag()?, bytes.u32()?);
-        let position = u16::try_from(bytes.zigzag()?).ok();
-        let n = bytes.count()?;
-        let words = (0..n).map(|_| Ok((bytes.u16()?, bytes.u64()?))).collect::<Result<_, Malformed>>()?;
-        let dense = (0..width).map(|_| bytes.f32()).collect::<Result<_, Malformed>>()?;
-        Ok(Self { deadline_ms, positive, slate, wire, at_ms, earlier, position, words, dense })
+    fn decode(width: usize, bytes: &mut Reader<'_>) -> Self {
+        let mut pending = Self {
+            deadline_ms: bytes.zigzag(),
+            positive: bytes.u8() != 0,
+            slate: u32::try_from(bytes.zigzag()).ok(),
+            wire: bytes.u64(),
+            at_ms: bytes.zigzag(),
+            earlier: bytes.u32(),
+            position: u16::try_from(bytes.zigzag()).ok(),
+            words: Vec::new(),
+            dense: Vec::with_capacity(width),
+        };
+        for _ in 0..bytes.count() {
+            pending.words.push((bytes.u16(), bytes.u64()));
+        }
+        for _ in 0..width {
+            pending.dense.push(bytes.f32());
+        }
+        pending
     }
 }

@@ -10,7 +10,8 @@ use super::root::Root;
 use super::signature::{Context, Envelope};
 use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
 use crate::bundle::MOST_BYTES;
-use crate::json::{Fault, Json};
+use crate::codec::unhex;
+use crate::json::{Fault, Faults, Json, Place};
 
 /// The payload of a manifest file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,19 +41,23 @@ impl ManifestPayload {
     }
 
     fn read(json: &str) -> Result<Self, Fault> {
-        let mut object = Json::open(json.as_bytes())?.object()?;
+        let document = Json::open(json.as_bytes())?;
+        let faults = Faults::default();
+        let place = document.read(&faults);
+        let listed = place.key("bundles");
         let mut bundles = Vec::new();
-        for entry in object.need("bundles")?.list()? {
-            bundles.push(RawEntry::read(entry)?);
+        for at in 0..listed.len() {
+            bundles.push(RawEntry::read(listed.at(at)));
         }
-        Ok(Self {
-            space: object.text("space")?,
-            version: object.whole("version", u64::MAX)?,
-            created_ms: object.whole("createdMs", u64::MAX)?,
-            expires_ms: object.whole("expiresMs", u64::MAX)?,
-            min_engine: object.text("minEngine")?,
+        let payload = Self {
+            space: place.key("space").text().into(),
+            version: place.key("version").whole(u64::MAX),
+            created_ms: place.key("createdMs").whole(u64::MAX),
+            expires_ms: place.key("expiresMs").whole(u64::MAX),
+            min_engine: place.key("minEngine").text().into(),
             bundles,
-        })
+        };
+        faults.close().map(|()| payload)
     }
 }
 
@@ -73,16 +78,14 @@ pub struct RawEntry {
 }
 
 impl RawEntry {
-    fn read(value: Json) -> Result<Self, Fault> {
-        let mut object = value.object()?;
-        let share = object.whole("share", u16::MAX.into())?;
-        Ok(Self {
-            path: object.text("path")?,
-            length: object.whole("length", u64::MAX)?,
-            sha256: object.text("sha256")?,
-            share: u16::try_from(share).unwrap_or(u16::MAX),
-            min_engine: object.text("minEngine")?,
-        })
+    fn read(place: Place<'_>) -> Self {
+        Self {
+            path: place.key("path").text().into(),
+            length: place.key("length").whole(u64::MAX),
+            sha256: place.key("sha256").text().into(),
+            share: u16::try_from(place.key("share").whole(u16::MAX.into())).unwrap_or(u16::MAX),
+            min_engine: place.key("minEngine").text().into(),
+        }
     }
 }
 
@@ -190,7 +193,10 @@ pub fn verify_manifest(
 
 fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
     let bad = |reason| SyncError::malformed("bundles", reason);
-    let sha256 = sha256_of(&raw.sha256).ok_or(bad("sha256 has 64 lower-case hexadecimal digits"))?;
+    let mut sha256 = [0; 32];
+    if !unhex(&raw.sha256, &mut sha256) {
+        return Err(bad("sha256 has 64 lower-case hexadecimal digits"));
+    }
     if raw.path != format!("bundles/{}.safetensors", raw.sha256) {
         return Err(bad("a path is bundles/<sha256>.safetensors"));
     }
@@ -211,17 +217,6 @@ fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
 
 fn engine_version(part: &'static str, text: &str) -> Result<EngineVersion, SyncError> {
     EngineVersion::parse(text).ok_or(SyncError::malformed(part, "an engine version is major.minor.patch"))
-}
-
-fn sha256_of(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
-        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
 }
 
 /// The bundle for a device of this arm.

@@ -5,21 +5,20 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use super::signature::{Context, Envelope, key_id};
 use super::{MOST_INTEGER, MOST_SIGNATURES, SyncError};
-use crate::json::{Fault, Json};
+use crate::codec::unhex;
+use crate::json::{Fault, Faults, Json, Place};
 
 /// The payload of a root file, unverified.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RootPayload {
     /// Counts up from 1.
     pub version: u64,
-    /// Public keys in base64, by their [`key_id`].
+    /// Public keys in hexadecimal, by their [`key_id`].
     pub keys: BTreeMap<String, String>,
     /// Whose signatures count for what.
     pub roles: RawRoles,
@@ -53,33 +52,32 @@ struct Payload {
 
 impl Payload {
     fn open(json: &str) -> Result<Self, Fault> {
-        let mut object = Json::open(json.as_bytes())?.object()?;
+        let document = Json::open(json.as_bytes())?;
+        let faults = Faults::default();
+        let place = document.read(&faults).only(&["version", "keys", "roles"]);
+        let (listed, roles) = (place.key("keys"), place.key("roles").only(&["root", "manifest"]));
         let mut keys: Vec<(String, String)> = Vec::new();
-        for (id, key) in object.need("keys")?.entries()? {
-            if keys.iter().any(|(known, _)| *known == id) {
-                return Err(Fault::Twice("keys"));
+        for at in 0..listed.len() {
+            let key = listed.at(at);
+            if keys.iter().any(|(known, _)| known == key.name()) {
+                faults.add(Fault::Twice);
             }
-            keys.push((id, key.text()?));
+            keys.push((key.name().into(), key.text().into()));
         }
-        let mut roles = object.object("roles")?;
         let payload = Self {
-            version: object.whole("version", u64::MAX)?,
+            version: place.key("version").whole(u64::MAX),
             keys,
-            root: RawRole::open(roles.need("root")?)?,
-            manifest: RawRole::open(roles.need("manifest")?)?,
+            root: RawRole::open(roles.key("root")),
+            manifest: RawRole::open(roles.key("manifest")),
         };
-        roles.close()?;
-        object.close()?;
-        Ok(payload)
+        faults.close().map(|()| payload)
     }
 }
 
 impl RawRole {
-    fn open(value: Json) -> Result<Self, Fault> {
-        let mut object = value.object()?;
-        let role = Self { keys: object.texts("keys")?, threshold: object.count("threshold")? };
-        object.close()?;
-        Ok(role)
+    fn open(place: Place<'_>) -> Self {
+        place.only(&["keys", "threshold"]);
+        Self { keys: place.key("keys").texts(), threshold: place.key("threshold").count() }
     }
 }
 
@@ -155,8 +153,10 @@ impl Root {
 
 fn public_key(id: &str, text: &str) -> Result<VerifyingKey, SyncError> {
     let bad = |reason| SyncError::malformed("keys", reason);
-    let bytes = STANDARD.decode(text).map_err(|_| bad("a key is not base64"))?;
-    let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| bad("a key has not 32 bytes"))?;
+    let mut bytes = [0; 32];
+    if !unhex(text, &mut bytes) {
+        return Err(bad("a key has 64 lower-case hexadecimal digits"));
+    }
     if key_id(&bytes) != id {
         return Err(bad("an id is not the hash of its key"));
     }

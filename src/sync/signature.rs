@@ -1,18 +1,16 @@
 //! The signed envelope that manifests and roots share.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::root::Role;
 use super::{MOST_FILE_BYTES, MOST_SIGNATURES, SyncError};
-use crate::json::{Fault, Json};
+use crate::codec::{hex, unhex};
+use crate::json::{Fault, Faults, Json};
 
 /// What a signature is for. Its text stands before the payload when it is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +44,7 @@ pub struct Envelope {
 pub struct RawSignature {
     /// Id of the key, see [`key_id`].
     pub key: String,
-    /// The 64 bytes of the signature, in base64.
+    /// The 64 bytes of the signature, in hexadecimal.
     pub sig: String,
 }
 
@@ -67,16 +65,17 @@ impl Envelope {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, Fault> {
-        let mut object = Json::open(bytes)?.object()?;
-        let payload = object.text("payload")?;
+        let document = Json::open(bytes)?;
+        let faults = Faults::default();
+        let place = document.read(&faults).only(&["payload", "signatures"]);
+        let listed = place.key("signatures");
         let mut signatures = Vec::new();
-        for entry in object.need("signatures")?.list()? {
-            let mut entry = entry.object()?;
-            signatures.push(RawSignature { key: entry.text("key")?, sig: entry.text("sig")? });
-            entry.close()?;
+        for at in 0..listed.len() {
+            let entry = listed.at(at).only(&["key", "sig"]);
+            signatures.push(RawSignature { key: entry.key("key").text().into(), sig: entry.key("sig").text().into() });
         }
-        object.close()?;
-        Ok(Self { payload, signatures })
+        let envelope = Self { payload: place.key("payload").text().into(), signatures };
+        faults.close().map(|()| envelope)
     }
 
     /// Counts the distinct keys of `role` that have signed this payload in this context. Signatures by other keys and
@@ -92,8 +91,10 @@ impl Envelope {
 }
 
 fn is_valid(key: &VerifyingKey, message: &[u8], sig: &str) -> bool {
-    let Ok(bytes) = STANDARD.decode(sig) else { return false };
-    let Ok(bytes) = <[u8; 64]>::try_from(bytes.as_slice()) else { return false };
+    let mut bytes = [0; 64];
+    if !unhex(sig, &mut bytes) {
+        return false;
+    }
     key.verify_strict(message, &Signature::from_bytes(&bytes)).is_ok()
 }
 
@@ -105,8 +106,4 @@ pub fn signed_bytes(context: Context, payload: &str) -> Vec<u8> {
 /// The id of a public key: the first 16 bytes of its SHA-256, in hexadecimal. An id so bound to its key cannot be given twice.
 pub fn key_id(public: &[u8; 32]) -> String {
     hex(Sha256::digest(public).get(..16).unwrap_or_default())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,14 +2,12 @@
 
 use super::manifest::{ManifestPayload, RawEntry};
 use super::root::{RawRole, RawRoles, RootPayload};
-use super::signature::hex;
 use super::update::{Slot, Stored};
 use super::*;
+use crate::codec::{hex, unhex};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use curve25519_dalek::Scalar;
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use proptest::prelude::*;
@@ -25,9 +23,15 @@ fn id(key: &SigningKey) -> String {
     key_id(&key.verifying_key().to_bytes())
 }
 
+fn unhexed(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0; text.len() / 2];
+    assert!(unhex(text, &mut bytes));
+    bytes
+}
+
 fn sign(context: Context, payload: &str, key: &SigningKey) -> RawSignature {
     let sig = key.sign(&signed_bytes(context, payload)).to_bytes();
-    RawSignature { key: id(key), sig: STANDARD.encode(sig) }
+    RawSignature { key: id(key), sig: hex(&sig) }
 }
 
 fn sealed(context: Context, payload: String, keys: &[&SigningKey]) -> Vec<u8> {
@@ -36,7 +40,7 @@ fn sealed(context: Context, payload: String, keys: &[&SigningKey]) -> Vec<u8> {
 }
 
 fn root_payload(version: u64, root: &[&SigningKey], manifest: &[&SigningKey], threshold: usize) -> RootPayload {
-    let listed = |key: &&SigningKey| (id(key), STANDARD.encode(key.verifying_key().to_bytes()));
+    let listed = |key: &&SigningKey| (id(key), hex(&key.verifying_key().to_bytes()));
     let role = |keys: &[&SigningKey], threshold| RawRole { keys: keys.iter().map(|key| id(key)).collect(), threshold };
     RootPayload {
         version,
@@ -141,16 +145,16 @@ fn a_forged_payload_or_signature_is_refused() {
     forged.payload = forged.payload.replace("\"version\":5", "\"version\":6");
     assert_ne!(forged.payload, good.payload);
     assert_eq!(code(&serde_json::to_vec(&forged).unwrap()), "SIGNATURE");
-    let sig = STANDARD.decode(&good.signatures[0].sig).unwrap();
+    let sig = unhexed(&good.signatures[0].sig);
     for at in 0..64 {
         let mut bytes = sig.clone();
         bytes[at] ^= 1;
         let mut forged = good.clone();
-        forged.signatures[0].sig = STANDARD.encode(bytes);
+        forged.signatures[0].sig = hex(&bytes);
         assert_eq!(code(&serde_json::to_vec(&forged).unwrap()), "SIGNATURE", "byte {at}");
     }
     let mut short = good;
-    short.signatures[0].sig = STANDARD.encode(&sig[..63]);
+    short.signatures[0].sig = hex(&sig[..63]);
     assert_eq!(code(&serde_json::to_vec(&short).unwrap()), "SIGNATURE");
 }
 
@@ -193,7 +197,7 @@ fn keys_of_small_order_are_refused() {
         let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect();
         let mut payload = root_payload(1, &[&secret(1)], &[&secret(2)], 1);
         let weak = key_id(&bytes.clone().try_into().unwrap());
-        payload.keys.insert(weak.clone(), STANDARD.encode(bytes));
+        payload.keys.insert(weak.clone(), hex(&bytes));
         payload.roles.manifest.keys.push(weak);
         let error = Root::embedded(&root_file(&payload, &[&secret(1)])).unwrap_err();
         assert!(error.to_string().contains("small order"), "{error}");
@@ -208,14 +212,14 @@ fn a_signature_made_longer_by_the_group_order_is_refused() {
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
     let mut envelope = Envelope::open(&changed(|_| ())).unwrap();
-    let mut sig = STANDARD.decode(&envelope.signatures[0].sig).unwrap();
+    let mut sig = unhexed(&envelope.signatures[0].sig);
     let mut carry = 0u16;
     for (byte, add) in sig[32..].iter_mut().zip(order) {
         let sum = u16::from(*byte) + add + carry;
         *byte = (sum & 0xff) as u8;
         carry = sum >> 8;
     }
-    envelope.signatures[0].sig = STANDARD.encode(sig);
+    envelope.signatures[0].sig = hex(&sig);
     assert_eq!(code(&serde_json::to_vec(&envelope).unwrap()), "SIGNATURE");
 }
 
@@ -234,7 +238,7 @@ fn a_signature_whose_point_is_of_small_order_is_refused() {
     sig[32..].copy_from_slice((k * key.to_scalar()).as_bytes());
     let loose = ed25519_dalek::Verifier::verify(&key.verifying_key(), &message, &Signature::from_bytes(&sig));
     assert!(loose.is_ok(), "the test must make a signature that a loose verifier takes");
-    envelope.signatures[0].sig = STANDARD.encode(sig);
+    envelope.signatures[0].sig = hex(&sig);
     assert_eq!(code(&serde_json::to_vec(&envelope).unwrap()), "SIGNATURE");
 }
 

@@ -10,9 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{BundleEntry, select_bundle, verify_manifest};
 use super::root::Root;
-use super::signature::hex;
 use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
-use crate::codec::{Malformed, Reader, Writer, frame, frame_at};
+use crate::codec::{Malformed, Reader, Writer, frame, frame_at, hex};
 
 /// One of two places for a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,39 +122,36 @@ impl Ledger {
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let (payload, end) = frame_at(bytes, 0).ok_or(Malformed)?;
         let mut input = Reader::new(payload);
-        if end != bytes.len() || input.raw(4)? != MAGIC {
-            return Err(Malformed);
-        }
+        let magic = input.raw(4);
+        input.expect(end == bytes.len() && magic == MAGIC);
         let ledger = Self {
-            sequence: input.u64()?,
-            floor: input.u64()?,
-            arm: input.u8()?,
-            expires_ms: input.u64()?,
-            live: stored(&mut input)?,
-            last_known_good: stored(&mut input)?,
+            sequence: input.u64(),
+            floor: input.u64(),
+            arm: input.u8(),
+            expires_ms: input.u64(),
+            live: stored(&mut input),
+            last_known_good: stored(&mut input),
         };
         let apart = match (&ledger.live, &ledger.last_known_good) {
             (Some(live), Some(last)) => live.slot != last.slot,
             (None, Some(_)) => false,
             _ => true,
         };
-        if apart && input.is_empty() && ledger.arm < ARMS && ledger.floor <= MOST_INTEGER {
-            Ok(ledger)
-        } else {
-            Err(Malformed)
-        }
+        input.expect(apart && ledger.arm < ARMS && ledger.floor <= MOST_INTEGER);
+        input.close().map(|()| ledger)
     }
 }
 
-fn stored(input: &mut Reader<'_>) -> Result<Option<Stored>, Malformed> {
-    let slot = match input.u8()? {
-        0 => return Ok(None),
+fn stored(input: &mut Reader<'_>) -> Option<Stored> {
+    let slot = input.u8();
+    input.expect(slot <= 2);
+    let slot = match slot {
         1 => Slot::Zero,
         2 => Slot::One,
-        _ => return Err(Malformed),
+        _ => return None,
     };
-    let (version, length) = (input.u64()?, input.u64()?);
-    Ok(Some(Stored { slot, version, length, sha256: input.raw(32)?.try_into().map_err(|_| Malformed)? }))
+    let (version, length) = (input.u64(), input.u64());
+    Some(Stored { slot, version, length, sha256: input.raw(32).try_into().unwrap_or_default() })
 }
 
 /// A file to write whole, in the order given.

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
+use zhiji::codec::{hex, unhex};
 use zhiji::sync::{self, Envelope, RawSignature, Root, key_id, signed_bytes};
 
 /// A key file. It holds the secret and is readable by its owner alone.
@@ -33,7 +32,7 @@ impl RoleKey {
     pub fn of(secret: [u8; 32]) -> Self {
         let secret = SigningKey::from_bytes(&secret);
         let public = secret.verifying_key().to_bytes();
-        Self { id: key_id(&public), public: STANDARD.encode(public), secret }
+        Self { id: key_id(&public), public: hex(&public), secret }
     }
 
     /// A key of the system's randomness.
@@ -50,8 +49,11 @@ impl RoleKey {
         })?;
         let file: KeyFile =
             serde_json::from_str(&text).with_context(|| format!("{} is no key file", path.display()))?;
-        let secret = STANDARD.decode(&file.secret).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = Self::of(secret.with_context(|| format!("{}: `secret` is not 32 bytes in base64", path.display()))?);
+        let mut secret = [0; 32];
+        if !unhex(&file.secret, &mut secret) {
+            bail!("{}: `secret` is not 64 hexadecimal digits", path.display());
+        }
+        let key = Self::of(secret);
         if file.role != role || file.id != key.id || file.public != key.public {
             bail!("{} contradicts itself: restore it from a copy", path.display());
         }
@@ -65,7 +67,7 @@ impl RoleKey {
             role: role.into(),
             id: self.id.clone(),
             public: self.public.clone(),
-            secret: STANDARD.encode(self.secret.to_bytes()),
+            secret: hex(&self.secret.to_bytes()),
         })?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -85,7 +87,7 @@ impl RoleKey {
 
     pub fn sign(&self, context: sync::Context, payload: &str) -> RawSignature {
         let signature = self.secret.sign(&signed_bytes(context, payload));
-        RawSignature { key: self.id.clone(), sig: STANDARD.encode(signature.to_bytes()) }
+        RawSignature { key: self.id.clone(), sig: hex(&signature.to_bytes()) }
     }
 }
 

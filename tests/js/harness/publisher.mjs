@@ -12,7 +12,7 @@ function keyOf(name) {
   const header = Buffer.from('302e020100300506032b657004220420', 'hex')
   const secret = crypto.createPrivateKey({ key: Buffer.concat([header, crypto.createHash('sha256').update(name).digest()]), format: 'der', type: 'pkcs8' })
   const open = crypto.createPublicKey(secret).export({ format: 'der', type: 'spki' }).subarray(SPKI_HEADER_BYTES)
-  return { secret, id: sha256(open).slice(0, 32), text: open.toString('base64') }
+  return { secret, id: sha256(open).slice(0, 32), text: open.toString('hex') }
 }
 
 const KEY = keyOf('tests')
@@ -20,7 +20,7 @@ const FORGER = keyOf('forger')
 
 function signed(kind, payload, key = KEY) {
   const text = JSON.stringify(payload)
-  const sig = crypto.sign(null, Buffer.from(PREFIX[kind] + text), key.secret).toString('base64')
+  const sig = crypto.sign(null, Buffer.from(PREFIX[kind] + text), key.secret).toString('hex')
   return JSON.stringify({ payload: text, signatures: [{ key: KEY.id, sig }] })
 }
 
