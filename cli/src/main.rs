@@ -15,8 +15,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Turn a public data set or CSV files into a lab directory.
-    Import(commands::import::Args),
+    /// Turn a public data set, or tables of any shop, into a lab directory.
+    #[command(subcommand)]
+    Import(commands::import::Command),
     /// Invent seeded shoppers over a catalogue and write what they do.
     Simulate(commands::simulate::Args),
     /// Train a ranker on a lab directory.
@@ -44,7 +45,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Import(args) => commands::import::run(args),
+        Command::Import(command) => commands::import::run(command),
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),

@@ -58,7 +58,7 @@ impl Split {
 }
 
 /// An event as a source gives it: names, not numbers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Whose.
     pub user: String,

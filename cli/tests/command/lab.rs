@@ -161,7 +161,7 @@ fn append(file: &Path, text: &str) {
 }
 
 #[test]
-fn csv_files_become_a_lab_directory() {
+fn tables_become_a_lab_directory() {
     let dir = shop();
     let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     write("goods.csv", "sku,cat\na,鞋\nb,包\n");
@@ -170,13 +170,13 @@ fn csv_files_become_a_lab_directory() {
         "who,sku,when,what\n2,a,1700000000,see\n1,b,1700000009,see\n1,a,1700000005,see\n1,a,1700000006,tap\n",
     );
     write(
-        "mapping.json5",
-        "{ events: { user: 'who', item: 'sku', time: 'when', timeUnit: 's', action: 'what', actions: { see: 'impression', tap: 'open' } },
-           items: { id: 'sku', fields: { category: 'cat' } } }",
+        "mapping.toml",
+        "[events]\nuser = 'who'\nitem = 'sku'\ntime = 'when'\ntime_format = 's'\naction = 'what'\n\
+         actions = { see = 'impression', tap = 'open' }\n[items]\nid = 'sku'\nfields = { category = 'cat' }\n",
     );
     let [events, items, mapping, schema, out] =
-        ["clicks.csv", "goods.csv", "mapping.json5", "schema.js", "mapped"].map(|name| path(&dir, name));
-    done(&["import", "csv", &events, "--items", &items, "--mapping", &mapping, "--schema", &schema, "--out", &out]);
+        ["clicks.csv", "goods.csv", "mapping.toml", "schema.js", "mapped"].map(|name| path(&dir, name));
+    done(&["import", "table", &events, "--items", &items, "--mapping", &mapping, "--schema", &schema, "--out", &out]);
     let written = fs::read_to_string(dir.path().join("mapped/events.csv")).unwrap();
     let keys: Vec<String> =
         written.lines().skip(1).map(|l| l.split(',').take(4).collect::<Vec<_>>().join(" ")).collect();

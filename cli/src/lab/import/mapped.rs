@@ -1,257 +1,56 @@
-//! CSV files of any shop or site, by a mapping that says which column is what.
-//!
-//! ```json5
-//! {
-//!   events: {
-//!     user: 'uid', item: 'sku', time: 'ts', timeUnit: 's',     // 's' or 'ms' since 1970
-//!     action: 'type', actions: { view: 'impression', click: 'open' },   // words of the file → actions of the schema
-//!     value: 'stars', surface: 'page', slate: 'req', position: 'pos', propensity: 'p', dwellMs: 'dwell', prior: 'score', split: 'part',
-//!   },
-//!   items: { id: 'sku', fields: { category: 'cat', tags: { column: 'tags', separator: '|' }, price: 'price_cny' } },
-//! }
-//! ```
-//!
-//! Only `user`, `item`, `time` and `action` are needed. Where every row is the same action, `action: { always: 'rate' }` says so. Rows whose
-//! action is not in `actions` are left out and counted as bad, unless `actions` maps them to `null`.
+//! Tables of any shop or site, by a [`Mapping`] that says which column is what.
 
 use super::super::dataset::{Row, Split, open_item};
-use super::super::rows::{Rows, open_file};
-use anyhow::Context as _;
-use serde::Deserialize;
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use super::super::rows::Rows;
+use super::mapping::{ActionColumn, FieldColumn, Mapping, Names};
+use super::sorter::Sorter;
+use super::table::{Cell, Columns, CsvForm, for_each_row};
+use anyhow::{Context as _, bail};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use zhiji::schema::{Kind, Schema};
 
-/// Which column is what.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mapping {
-    events: EventColumns,
-    items: ItemColumns,
+/// What stands between the texts of a name that several columns make.
+const BETWEEN: &str = "/";
+
+/// The files, and how they are to be read.
+pub struct Source<'a> {
+    /// Which column is what.
+    pub mapping: &'a Mapping,
+    /// The schema.
+    pub schema: &'a Schema,
+    /// Files of events.
+    pub events: &'a [(PathBuf, Split)],
+    /// Files of items; where there are none, the events' files tell of the items.
+    pub items: &'a [PathBuf],
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct EventColumns {
-    user: String,
-    item: String,
-    time: String,
-    #[serde(default)]
-    time_unit: Unit,
-    action: ActionColumn,
-    #[serde(default)]
-    actions: BTreeMap<String, Option<String>>,
-    value: Option<String>,
-    surface: Option<String>,
-    slate: Option<String>,
-    position: Option<String>,
-    propensity: Option<String>,
-    dwell_ms: Option<String>,
-    prior: Option<String>,
-    split: Option<String>,
+fn text(cell: &Cell) -> &str {
+    if let Cell::Text(text) = cell { text } else { "" }
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Unit {
-    S,
-    #[default]
-    Ms,
-}
+/// A name out of one column or several.
+struct Name(Vec<usize>);
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ActionColumn {
-    Column(String),
-    Same { always: String },
-}
+impl Name {
+    fn find(columns: &mut Columns, names: &Names) -> Self {
+        Self(names.as_slice().iter().map(|name| columns.slot(name)).collect())
+    }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemColumns {
-    id: String,
-    #[serde(default)]
-    fields: BTreeMap<String, FieldColumn>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum FieldColumn {
-    Plain(String),
-    List { column: String, separator: String },
-}
-
-impl Mapping {
-    /// Reads a mapping, in JSON or JSON5.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        json5::from_str(&text).with_context(|| format!("in {}", path.display()))
+    /// Empty where all parts are.
+    fn read(&self, cells: &[Cell]) -> String {
+        let parts: Vec<&str> = self.0.iter().map(|&at| text(&cells[at])).collect();
+        if parts.iter().all(|p| p.is_empty()) { String::new() } else { parts.join(BETWEEN) }
     }
 }
 
-/// A CSV file whose columns are found by name.
-struct Table {
-    reader: csv::Reader<std::io::BufReader<std::fs::File>>,
-    header: csv::StringRecord,
+/// A column that need not be there.
+fn optional(columns: &mut Columns, name: Option<&String>) -> Option<usize> {
+    name.map(|name| columns.slot(name))
 }
 
-impl Table {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open_file(path)?);
-        let header = reader.headers()?.clone();
-        Ok(Self { reader, header })
-    }
-
-    fn column(&self, path: &Path, name: &str) -> anyhow::Result<usize> {
-        let at = self.header.iter().position(|h| h.trim() == name);
-        at.with_context(|| format!("{} has no column `{name}`", path.display()))
-    }
-
-    fn each(
-        &mut self,
-        path: &Path,
-        rows: &mut Rows,
-        mut each: impl FnMut(&csv::StringRecord) -> Result<(), String>,
-    ) -> anyhow::Result<()> {
-        let mut record = csv::StringRecord::new();
-        loop {
-            let line = self.reader.position().line();
-            let result = match self.reader.read_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => each(&record),
-                Err(e) if e.is_io_error() => return Err(e.into()),
-                Err(e) => Err(e.to_string()),
-            };
-            match result {
-                Ok(()) => rows.good(),
-                Err(reason) => rows.report(path, line, &reason)?,
-            }
-        }
-        rows.check(path)
-    }
-}
-
-/// Reads the items' file.
-///
-/// # Errors
-/// Where a mapped column is missing, a field is not in the schema, or too many rows are bad.
-pub fn read_items(
-    path: &Path,
-    mapping: &Mapping,
-    schema: &Schema,
-    rows: &mut Rows,
-) -> anyhow::Result<Vec<serde_json::Value>> {
-    let mut table = Table::open(path)?;
-    let id = table.column(path, &mapping.items.id)?;
-    let mut fields = Vec::new();
-    for (name, source) in &mapping.items.fields {
-        let field = schema.field(name).ok().and_then(|i| schema.fields.get(i));
-        let kind = field.with_context(|| format!("the schema has no field `{name}`"))?.kind;
-        let (column, separator) = match source {
-            FieldColumn::Plain(column) => (column, None),
-            FieldColumn::List { column, separator } => (column, Some(separator.as_str())),
-        };
-        fields.push((name, kind, table.column(path, column)?, separator));
-    }
-    let (mut items, mut known) = (Vec::new(), HashSet::new());
-    table.each(path, rows, |record| {
-        let get = |at: usize| record.get(at).unwrap_or("").trim();
-        let mut item = serde_json::Map::from_iter([("id".to_string(), get(id).into())]);
-        for (name, kind, at, separator) in &fields {
-            let text = get(*at);
-            if text.is_empty() {
-                continue;
-            }
-            let value = match kind {
-                Kind::Number { .. } => text.parse::<f64>().map_err(|_| format!("`{name}` is no number"))?.into(),
-                Kind::Tags => text.split(separator.unwrap_or("|")).map(str::trim).collect::<Vec<_>>().into(),
-                Kind::Category | Kind::Group => text.into(),
-            };
-            item.insert((*name).clone(), value);
-        }
-        let item = serde_json::Value::Object(item);
-        open_item(schema, &item)?;
-        if !known.insert(get(id).to_string()) {
-            return Err("this id stands twice".into());
-        }
-        items.push(item);
-        Ok(())
-    })?;
-    Ok(items)
-}
-
-/// Reads the events' file; every event must be about one of `items`.
-///
-/// # Errors
-/// Where a mapped column is missing or too many rows are bad.
-pub fn read_events(
-    path: &Path,
-    mapping: &Mapping,
-    schema: &Schema,
-    items: &[serde_json::Value],
-    rows: &mut Rows,
-) -> anyhow::Result<Vec<Row>> {
-    let mut table = Table::open(path)?;
-    let columns = &mapping.events;
-    let find = |name: &String| table.column(path, name);
-    let optional = |name: &Option<String>| name.as_ref().map(find).transpose();
-    let (user, item, time) = (find(&columns.user)?, find(&columns.item)?, find(&columns.time)?);
-    let action = match &columns.action {
-        ActionColumn::Column(name) => Some(find(name)?),
-        ActionColumn::Same { .. } => None,
-    };
-    let (value, surface, slate) = (optional(&columns.value)?, optional(&columns.surface)?, optional(&columns.slate)?);
-    let (position, propensity) = (optional(&columns.position)?, optional(&columns.propensity)?);
-    let (dwell, prior, split) = (optional(&columns.dwell_ms)?, optional(&columns.prior)?, optional(&columns.split)?);
-    let known: HashSet<&str> = items.iter().filter_map(|i| i["id"].as_str()).collect();
-    let mut events = Vec::new();
-    table.each(path, rows, |record| {
-        let get = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or("").trim();
-        let named = match &columns.action {
-            ActionColumn::Same { always } => always.clone(),
-            ActionColumn::Column(_) => match columns.actions.get(get(action)) {
-                Some(Some(name)) => name.clone(),
-                Some(None) => return Ok(()),
-                None if columns.actions.is_empty() => get(action).to_string(),
-                None => return Err(format!("`actions` does not say what `{}` is", get(action))),
-            },
-        };
-        schema.action(&named).map_err(|_| format!("the schema has no action `{named}`"))?;
-        let at: f64 = get(Some(time)).parse().map_err(|_| "the time is no number")?;
-        let at = match columns.time_unit {
-            Unit::S => at * 1_000.0,
-            Unit::Ms => at,
-        };
-        if !(0.0..4_102_444_800_000.0).contains(&at) {
-            return Err("the time is not between 1970 and 2100; is `timeUnit` right?".into());
-        }
-        let item = get(Some(item));
-        if !known.contains(item) {
-            return Err(format!("no item `{item}`"));
-        }
-        if get(Some(user)).is_empty() {
-            return Err("there is no user".into());
-        }
-        events.push(Row {
-            user: get(Some(user)).to_string(),
-            at_ms: at as i64,
-            action: named,
-            item: item.to_string(),
-            value: parse(get(value), "value")?,
-            surface: Some(get(surface).to_string()).filter(|s| !s.is_empty()),
-            slate: parse(get(slate), "slate")?,
-            position: parse(get(position), "position")?,
-            propensity: parse(get(propensity), "propensity")?,
-            dwell_ms: parse(get(dwell), "dwellMs")?,
-            prior: parse(get(prior), "prior")?,
-            split: Split::parse(get(split)).ok_or("split is train, valid or test")?,
-        });
-        Ok(())
-    })?;
-    Ok(events)
+fn maybe(cells: &[Cell], slot: Option<usize>) -> &str {
+    slot.map_or("", |at| text(&cells[at]))
 }
 
 fn parse<T: std::str::FromStr>(text: &str, name: &str) -> Result<Option<T>, String> {
@@ -261,58 +60,264 @@ fn parse<T: std::str::FromStr>(text: &str, name: &str) -> Result<Option<T>, Stri
     text.parse().map(Some).map_err(|_| format!("`{name}` is not a number that fits"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whole numbers may come as floats: tables that know missing values often write them so.
+fn whole<T: TryFrom<i64>>(text: &str, name: &str) -> Result<Option<T>, String> {
+    let Some(number) = parse::<f64>(text, name)? else { return Ok(None) };
+    let fits = number.fract() == 0.0 && number.abs() < 9e15;
+    fits.then(|| T::try_from(number as i64).ok())
+        .flatten()
+        .map(Some)
+        .ok_or(format!("`{name}` is not a number that fits"))
+}
 
-    const SCHEMA: &str = r#"{ "space": "shop", "fields": { "category": { "kind": "category" }, "tags": { "kind": "tags" },
-          "price": { "kind": "number", "scale": "log" } },
-        "actions": { "impression": { "role": "impression" }, "open": { "weight": 1 } },
-        "labels": { "click": { "positive": ["open"], "windowMinutes": 30 } } }"#;
-    const MAPPING: &str = "{ events: { user: 'uid', item: 'sku', time: 'ts', timeUnit: 's', action: 'type',
-          actions: { view: 'impression', click: 'open', scroll: null }, position: 'pos' },
-        items: { id: 'sku', fields: { category: 'cat', tags: { column: 'labels', separator: ';' }, price: 'cny' } } }";
-
-    fn read(items: &str, events: &str, most: f64) -> anyhow::Result<(Vec<serde_json::Value>, Vec<Row>, Rows)> {
-        let dir = tempfile::tempdir()?;
-        let (i, e) = (dir.path().join("items.csv"), dir.path().join("events.csv"));
-        std::fs::write(&i, items)?;
-        std::fs::write(&e, events)?;
-        let mapping: Mapping = json5::from_str(MAPPING)?;
-        let schema = Schema::open(SCHEMA).expect("a schema");
-        let mut rows = Rows::new(most);
-        let items = read_items(&i, &mapping, &schema, &mut rows)?;
-        let events = read_events(&e, &mapping, &schema, &items, &mut rows)?;
-        Ok((items, events, rows))
+impl Source<'_> {
+    /// Reads the items.
+    ///
+    /// # Errors
+    /// Where a mapped column is missing, a field is not in the schema, or too many rows are bad.
+    pub fn read_items(&self, rows: &mut Rows) -> anyhow::Result<Vec<serde_json::Value>> {
+        let mapping = &self.mapping.items;
+        let mut columns = Columns::default();
+        let id = Name::find(&mut columns, &mapping.id);
+        if id.0.is_empty() {
+            bail!("`items.id` names no column");
+        }
+        let mut fields = Vec::new();
+        for (name, source) in &mapping.fields {
+            let field = self.schema.field(name).ok().and_then(|i| self.schema.fields.get(i));
+            let kind = field.with_context(|| format!("the schema has no field `{name}`"))?.kind;
+            let (column, separator) = match source {
+                FieldColumn::Plain(column) => (column, None),
+                FieldColumn::List { column, separator } => (column, Some(separator.as_str())),
+            };
+            fields.push((name, kind, columns.slot(column), separator));
+        }
+        let (mut items, mut known) = (Vec::new(), HashSet::new());
+        let own_file = !self.items.is_empty();
+        let mut read = |cells: &[Cell]| {
+            let id = id.read(cells);
+            if known.contains(&id) {
+                // In a file of events an item stands as often as something is done with it.
+                return if own_file { Err(format!("item `{id}` stands twice")) } else { Ok(()) };
+            }
+            let mut item = serde_json::Map::from_iter([("id".to_string(), id.as_str().into())]);
+            for (name, kind, at, separator) in &fields {
+                if let Some(value) = field_value(&cells[*at], *kind, *separator, name)? {
+                    item.insert((*name).clone(), value);
+                }
+            }
+            let item = serde_json::Value::Object(item);
+            open_item(self.schema, &item)?;
+            known.insert(id);
+            items.push(item);
+            Ok(())
+        };
+        if own_file {
+            for path in self.items {
+                for_each_row(path, &mapping.csv, &columns, rows, &mut read)?;
+            }
+        } else {
+            for (path, _) in self.events {
+                for_each_row(path, &self.mapping.events.csv, &columns, rows, &mut read)?;
+            }
+        }
+        Ok(items)
     }
 
-    const ITEMS: &str = "sku,cat,labels,cny\na,女装,新品; 包邮,129\nb,鞋,,\n";
+    /// Reads the events into `out`; every event must be about one of `items`.
+    ///
+    /// # Errors
+    /// Where a mapped column is missing or too many rows are bad.
+    pub fn read_events(&self, items: &[serde_json::Value], rows: &mut Rows, out: &mut Sorter) -> anyhow::Result<()> {
+        let known: HashSet<&str> = items.iter().filter_map(|i| i["id"].as_str()).collect();
+        let mut reader = EventReader::new(self.mapping, self.schema)?;
+        let form: &CsvForm = &self.mapping.events.csv;
+        let columns = std::mem::take(&mut reader.columns);
+        for (path, split) in self.events {
+            for_each_row(path, form, &columns, rows, |cells| {
+                let events = reader.read(cells, *split)?;
+                if let Some(first) = events.first()
+                    && !known.contains(first.item.as_str())
+                {
+                    return Err(format!("no item `{}`", first.item));
+                }
+                events.into_iter().for_each(|row| out.push(row));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
 
-    #[test]
-    fn columns_become_fields_and_events() {
-        let events = "ts,uid,sku,type,pos\n1700000000,1,a,view,3\n1700000001,1,a,scroll,\n1700000002,1,a,click,\n";
-        let (items, events, rows) = read(ITEMS, events, 0.0).expect("a data set");
-        assert_eq!(items[0]["tags"], serde_json::json!(["新品", "包邮"]));
-        assert_eq!(items[0]["price"], serde_json::json!(129.0));
-        assert!(items[1].get("price").is_none());
-        assert_eq!(events.len(), 2, "what is mapped to null is left out");
-        assert_eq!((events[0].at_ms, events[0].position), (1_700_000_000_000, Some(3)));
-        assert_eq!((events[0].action.as_str(), events[1].action.as_str()), ("impression", "open"));
-        assert_eq!(rows.bad, 0);
+fn field_value(
+    cell: &Cell,
+    kind: Kind,
+    separator: Option<&str>,
+    name: &str,
+) -> Result<Option<serde_json::Value>, String> {
+    Ok(match (kind, cell) {
+        (_, Cell::Empty) => None,
+        (Kind::Number { .. }, Cell::Text(text)) => {
+            Some(text.parse::<f64>().map_err(|_| format!("`{name}` is no number"))?.into())
+        }
+        (Kind::Tags, Cell::Text(text)) => {
+            let words: Vec<&str> = text.split(separator.unwrap_or("|")).map(str::trim).collect();
+            Some(words.into())
+        }
+        (Kind::Tags, Cell::List(words)) => Some(words.clone().into()),
+        (Kind::Category | Kind::Group, Cell::Text(text)) => Some(text.as_str().into()),
+        (_, Cell::List(_) | Cell::Instant(_)) => return Err(format!("`{name}` is not one text or number")),
+    })
+}
+
+/// The mapping's columns of the events, found.
+struct EventReader<'a> {
+    mapping: &'a Mapping,
+    schema: &'a Schema,
+    columns: Columns,
+    user: Name,
+    item: Name,
+    time: Option<usize>,
+    action: Option<usize>,
+    /// Column, dwell and value of each outcome.
+    outcomes: Vec<(usize, Option<usize>, Option<usize>)>,
+    value: Option<usize>,
+    surface: Option<usize>,
+    slate: Option<usize>,
+    position: Option<usize>,
+    propensity: Option<usize>,
+    dwell_ms: Option<usize>,
+    prior: Option<usize>,
+    split: Option<usize>,
+    row: u64,
+}
+
+impl<'a> EventReader<'a> {
+    fn new(mapping: &'a Mapping, schema: &'a Schema) -> anyhow::Result<Self> {
+        let events = &mapping.events;
+        let always = match &events.action {
+            ActionColumn::Same { always } => Some(always),
+            ActionColumn::Column(_) => None,
+        };
+        let named = events.actions.values().filter(|a| !a.is_empty()).chain(always);
+        for name in named.chain(events.outcomes.iter().map(|o| &o.action)) {
+            if schema.action(name).is_err() {
+                let known: Vec<&str> = schema.actions.iter().map(|a| a.name.as_str()).collect();
+                bail!("the schema has no action `{name}`; it has: {}", known.join(", "));
+            }
+        }
+        if events.time.is_none() && events.time_format != super::mapping::TimeFormat::Row {
+            bail!("`events.time` names no column; where there is none, write time_format = \"row\"");
+        }
+        let mut columns = Columns::default();
+        let all = &mut columns;
+        let outcomes = events
+            .outcomes
+            .iter()
+            .map(|o| (all.slot(&o.column), optional(all, o.dwell_ms.as_ref()), optional(all, o.value.as_ref())))
+            .collect();
+        Ok(Self {
+            user: Name::find(all, &events.user),
+            item: Name::find(all, &events.item),
+            time: optional(all, events.time.as_ref()),
+            action: match &events.action {
+                ActionColumn::Column(name) => Some(all.slot(name)),
+                ActionColumn::Same { .. } => None,
+            },
+            outcomes,
+            value: optional(all, events.value.as_ref()),
+            surface: optional(all, events.surface.as_ref()),
+            slate: optional(all, events.slate.as_ref()),
+            position: optional(all, events.position.as_ref()),
+            propensity: optional(all, events.propensity.as_ref()),
+            dwell_ms: optional(all, events.dwell_ms.as_ref()),
+            prior: optional(all, events.prior.as_ref()),
+            split: optional(all, events.split.as_ref()),
+            mapping,
+            schema,
+            columns,
+            row: 0,
+        })
     }
 
-    #[test]
-    fn rows_that_say_nothing_usable_are_bad() {
-        let events = "ts,uid,sku,type,pos\n1700000000,1,zz,view,\nsoon,1,a,view,\n1700000000,1,a,buy,\n1700000000,1,a,view,-1\n\
-            1700000000000,1,a,view,\n1700000000,,a,view,\n1700000000,1,a,view,\n";
-        let (_, kept, rows) = read(ITEMS, events, 0.9).expect("most may be bad");
-        assert_eq!((kept.len(), rows.bad), (1, 6));
-        assert!(read(ITEMS, events, 0.01).is_err());
-    }
-
-    #[test]
-    fn a_missing_column_is_named() {
-        let refusal = read(ITEMS, "ts,uid,type,pos\n", 0.0).map(|_| ()).expect_err("it is refused").to_string();
-        assert!(refusal.contains("`sku`"), "{refusal}");
+    /// The row's own event, then its outcomes; none where its action is left out.
+    fn read(&mut self, cells: &[Cell], split: Split) -> Result<Vec<Row>, String> {
+        let events = &self.mapping.events;
+        let number = self.row;
+        self.row += 1;
+        let action = match &events.action {
+            ActionColumn::Same { always } => always.as_str(),
+            ActionColumn::Column(_) => {
+                let word = maybe(cells, self.action);
+                match events.actions.get(word) {
+                    Some(name) if name.is_empty() => return Ok(Vec::new()),
+                    Some(name) => name,
+                    None if events.actions.is_empty() => word,
+                    None => return Err(format!("`actions` does not say what `{word}` is")),
+                }
+            }
+        };
+        self.schema.action(action).map_err(|_| format!("the schema has no action `{action}`"))?;
+        let at_ms = match self.time.map(|at| &cells[at]) {
+            Some(Cell::Instant(ms)) if (0..4_102_444_800_000).contains(ms) => *ms,
+            Some(cell) => events.time_format.read(text(cell), number)?,
+            None => events.time_format.read("", number)?,
+        };
+        let user = if self.user.0.is_empty() { format!("row {number}") } else { self.user.read(cells) };
+        if user.is_empty() {
+            return Err("there is no user".into());
+        }
+        let item = self.item.read(cells);
+        if item.is_empty() {
+            return Err("there is no item".into());
+        }
+        let position: Option<u16> = whole(maybe(cells, self.position), "position")?;
+        let position = match position {
+            None => None,
+            Some(place) => {
+                Some(place.checked_sub(events.first_position).ok_or("`position` is before the first place")?)
+            }
+        };
+        let surface = Some(maybe(cells, self.surface).to_string()).filter(|s| !s.is_empty());
+        if let Some(name) = &surface {
+            self.schema.surface(name).map_err(|_| format!("the schema has no surface `{name}`"))?;
+        }
+        let split = match self.split {
+            None => split,
+            Some(_) => Split::parse(maybe(cells, self.split)).ok_or("split is train, valid or test")?,
+        };
+        let own = Row {
+            user,
+            at_ms,
+            action: action.to_string(),
+            item,
+            value: parse(maybe(cells, self.value), "value")?,
+            surface,
+            slate: whole(maybe(cells, self.slate), "slate")?,
+            position,
+            propensity: parse(maybe(cells, self.propensity), "propensity")?,
+            dwell_ms: whole(maybe(cells, self.dwell_ms), "dwell_ms")?,
+            prior: parse(maybe(cells, self.prior), "prior")?,
+            split,
+        };
+        let mut all = Vec::with_capacity(1);
+        for (outcome, (column, dwell, value)) in events.outcomes.iter().zip(&self.outcomes) {
+            if outcome.happened(text(&cells[*column]))? {
+                all.push(Row {
+                    user: own.user.clone(),
+                    at_ms: own.at_ms + i64::from(outcome.after_ms),
+                    action: outcome.action.clone(),
+                    item: own.item.clone(),
+                    dwell_ms: whole(maybe(cells, *dwell), "dwell_ms")?,
+                    value: parse(maybe(cells, *value), "value")?,
+                    surface: own.surface.clone(),
+                    slate: own.slate,
+                    split: own.split,
+                    ..Row::default()
+                });
+            }
+        }
+        all.insert(0, own);
+        Ok(all)
     }
 }

@@ -11,6 +11,7 @@
 
 use super::super::dataset::{Row, Split, open_item};
 use super::super::rows::{Rows, open_file};
+use super::sorter::Sorter;
 use anyhow::{Context as _, bail};
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read};
@@ -47,17 +48,15 @@ const GENRES_100K: [&str; 19] = [
 pub struct Films {
     /// Items, as JSON.
     pub items: Vec<serde_json::Value>,
-    /// One event per rating, in the order of the source.
-    pub events: Vec<Row>,
     /// The form, in words.
     pub form: String,
 }
 
-/// Reads the folder; `split` names a folder under `splits/`.
+/// Reads the folder, one event per rating into `out`; `split` names a folder under `splits/`.
 ///
 /// # Errors
 /// Where no known form is found or too many rows are bad.
-pub fn read(dir: &Path, split: Option<&str>, rows: &mut Rows) -> anyhow::Result<Films> {
+pub fn read(dir: &Path, split: Option<&str>, rows: &mut Rows, out: &mut Sorter) -> anyhow::Result<Films> {
     let (form, films, ratings) = find(dir)?;
     let schema = Schema::open(SCHEMA).map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut items = Vec::new();
@@ -77,7 +76,6 @@ pub fn read(dir: &Path, split: Option<&str>, rows: &mut Rows) -> anyhow::Result<
         },
         form.film_format(),
     )?;
-    let mut events = Vec::new();
     let mut parts: Vec<(PathBuf, Split, Format, usize)> = Vec::new();
     match split {
         None => parts.push((dir.join(ratings), Split::Train, form.rating_format(), form.skip())),
@@ -99,7 +97,7 @@ pub fn read(dir: &Path, split: Option<&str>, rows: &mut Rows) -> anyhow::Result<
                 if !known.contains(&row.item) {
                     return Err(format!("no film `{}`", row.item));
                 }
-                events.push(row);
+                out.push(row);
                 Ok(())
             },
             format,
@@ -109,7 +107,7 @@ pub fn read(dir: &Path, split: Option<&str>, rows: &mut Rows) -> anyhow::Result<
         None => form.as_str().to_string(),
         Some(name) => format!("{}, split {name}", form.as_str()),
     };
-    Ok(Films { items, events, form })
+    Ok(Films { items, form })
 }
 
 #[derive(Clone, Copy)]
@@ -299,13 +297,24 @@ mod tests {
         dir
     }
 
-    fn check(dir: &tempfile::TempDir, split: Option<&str>) -> Films {
-        let films = read(dir.path(), split, &mut Rows::new(0.0)).expect("a data set");
+    fn take(dir: &tempfile::TempDir, split: Option<&str>, rows: &mut Rows) -> anyhow::Result<(Films, Vec<Row>)> {
+        let mut sorter = Sorter::new(dir.path().to_path_buf());
+        let films = read(dir.path(), split, rows, &mut sorter)?;
+        let mut events = Vec::new();
+        sorter.finish(|row| {
+            events.push(row);
+            Ok(())
+        })?;
+        Ok((films, events))
+    }
+
+    fn check(dir: &tempfile::TempDir, split: Option<&str>) -> Vec<Row> {
+        let (films, events) = take(dir, split, &mut Rows::new(0.0)).expect("a data set");
         assert_eq!(films.items.len(), 2);
         assert_eq!(films.items[0]["genres"], serde_json::json!(["Animation", "Comedy"]));
         assert_eq!((&films.items[0]["year"], &films.items[0]["decade"]), (&1995.into(), &"1990s".into()));
         assert_eq!((&films.items[1]["title"], &films.items[1]["year"]), (&"Amélie".into(), &2001.into()));
-        films
+        events
     }
 
     const CSV: &[u8] =
@@ -328,11 +337,11 @@ mod tests {
         u_item.extend(b"2|Am\xe9lie (2001)|01-Jan-2001||url");
         u_item.extend(flags(&[]).into_bytes());
         let tabs = folder(&[("u.item", &u_item), ("u.data", b"1\t1\t4\t964982703\n1\t2\t3.5\t964982704\n")]);
-        let events = check(&csv, None).events;
+        let events = check(&csv, None);
         assert_eq!(events.len(), 2);
         assert_eq!((events[1].at_ms, events[1].value), (964_982_704_000, Some(3.5)));
-        assert_eq!(check(&dat, None).events, events);
-        assert_eq!(check(&tabs, None).events, events);
+        assert_eq!(check(&dat, None), events);
+        assert_eq!(check(&tabs, None), events);
     }
 
     #[test]
@@ -343,7 +352,7 @@ mod tests {
             ("splits/time/valid.tsv", b"user\titem\trating\ttimestamp\n1\t2\t4\t964982704\n"),
             ("splits/time/test.tsv", b"user\titem\trating\ttimestamp\n2\t2\t4\t964982705\n"),
         ]);
-        let parts: Vec<_> = check(&dir, Some("time")).events.iter().map(|e| e.split).collect();
+        let parts: Vec<_> = check(&dir, Some("time")).iter().map(|e| e.split).collect();
         assert_eq!(parts, [Split::Train, Split::Valid, Split::Test]);
     }
 
@@ -353,15 +362,15 @@ mod tests {
             b"userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,9,4,964982704\n1,2,NaN,964982704\n1,2,4\n";
         let dir = folder(&[("movies.csv", CSV), ("ratings.csv", ratings)]);
         let mut rows = Rows::new(0.5);
-        assert_eq!(read(dir.path(), None, &mut rows).expect("half may be bad").events.len(), 1);
+        assert_eq!(take(&dir, None, &mut rows).expect("half may be bad").1.len(), 1);
         assert_eq!((rows.read, rows.bad), (6, 3));
-        assert!(read(dir.path(), None, &mut Rows::new(0.01)).is_err());
+        assert!(take(&dir, None, &mut Rows::new(0.01)).is_err());
     }
 
     #[test]
     fn an_empty_folder_is_refused_by_name() {
         let dir = folder(&[]);
-        let refusal = read(dir.path(), None, &mut Rows::new(0.0)).map(|_| ()).expect_err("it is refused").to_string();
+        let refusal = take(&dir, None, &mut Rows::new(0.0)).map(|_| ()).expect_err("it is refused").to_string();
         assert!(refusal.contains("movies.csv"), "{refusal}");
     }
 }
