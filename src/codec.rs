@@ -117,6 +117,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     !crc32_on(!0, bytes)
 }
 
+#[cfg_attr(zhiji_phone, optimize(speed))]
 fn crc32_on(crc: u32, bytes: &[u8]) -> u32 {
     const TABLE: [u32; 16] = [
         0x0000_0000,

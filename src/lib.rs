@@ -2,6 +2,10 @@
 //!
 //! The crate is sans-IO: it reads no clock, draws no randomness, opens no file and knows no network. Time, seed and bytes are
 //! arguments; bytes to keep come back as values.
+//!
+//! The builds for phones are compiled for size. What they spend their time in is marked `optimize(speed)` under `zhiji_phone`, a flag that
+//! those builds alone set, as the attribute is not stable yet.
+#![cfg_attr(zhiji_phone, feature(optimize_attribute))]
 
 extern crate alloc;
 

@@ -142,6 +142,7 @@ impl Engine {
     }
 
     /// Blended logits, and whether what the user did is what speaks for the item.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     fn scores(&mut self, request: &Request<'_>, items: &[Item]) -> Result<Vec<(f32, bool)>> {
         let context = self.context(request.now);
         let mut dense = vec![0.0f32; self.layout.len()];

@@ -60,6 +60,7 @@ pub fn decays(half_lives: &[HalfLife], from_ms: i64, to_ms: i64) -> [f32; HALF_L
 
 impl Affinity {
     /// Adds an event at `at_ms`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn add(&mut self, half_lives: &[HalfLife], at_ms: i64, increment: Increment) {
         let factors = decays(half_lives, self.at_ms, at_ms);
         self.at_ms = self.at_ms.max(at_ms);
@@ -73,6 +74,7 @@ impl Affinity {
     }
 
     /// Chances, chances taken and weight at half-life `h`, as they stand at `at_ms`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn at(&self, half_lives: &[HalfLife], h: usize, at_ms: i64) -> (f32, f32, f32) {
         let factor = if at_ms > self.at_ms {
             half_lives.get(h).map_or(1.0, |l| exp2_f64(-((at_ms - self.at_ms) as f64) / l.ms()) as f32)
@@ -125,6 +127,7 @@ impl Habit {
     const MEMORY: f32 = 50.0;
 
     /// Adds a number.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn add(&mut self, x: f32) {
         self.n = (self.n + 1.0).min(Self::MEMORY);
         let delta = x - self.mean;

@@ -128,6 +128,7 @@ impl Layout {
     }
 
     /// Fills what depends on the user alone: the first [`Layout::user_len`] numbers of `out`. Once per request.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn fill_user(&self, schema: &Schema, memory: &Memory, context: Context, out: &mut [f32]) {
         let mut out = out.iter_mut();
         let mut put = |value: f32| {
@@ -158,6 +159,7 @@ impl Layout {
     }
 
     /// Fills what depends on user and candidate: the numbers of `out` from [`Layout::user_len`] on.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn fill_pair(
         &self,
         schema: &Schema,
@@ -236,6 +238,7 @@ fn user_rate(schema: &Schema, memory: &Memory, h: usize, now_ms: i64) -> f32 {
 }
 
 /// Mean share of the candidate's words that each of the last chosen items has.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 fn likeness(memory: &Memory, item: &Item) -> f32 {
     if memory.recent.is_empty() {
         return 0.0;

@@ -65,6 +65,7 @@ impl Prior {
 }
 
 /// Finite throughout, and no negative variance.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 fn usable(mean: &DVector<f64>, covariance: &DMatrix<f64>) -> bool {
     mean.iter().chain(covariance.iter()).all(|x| x.is_finite())
         && (0..covariance.nrows()).all(|j| covariance[(j, j)] >= 0.0)
@@ -150,6 +151,7 @@ impl BayesLinear {
     }
 
     /// The expected `y` at `x`. Zero where that is not a number.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn mean(&self, x: &[f64]) -> f64 {
         let mean = self.believed().0.iter().zip(x).fold(0.0, |sum, (w, x)| sum + w * x);
         if mean.is_finite() { mean } else { 0.0 }
@@ -166,6 +168,7 @@ impl BayesLinear {
     }
 
     /// Takes in one observation; `false` if it was passed over, because `x` or `y` is not finite or `x` is too long.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn update(&mut self, x: &[f64], y: f64) -> bool {
         if x.len() > self.features() || !y.is_finite() || x.iter().any(|x| !x.is_finite()) {
             return false;

@@ -39,7 +39,12 @@ macro_rules! forms {
         #[doc = concat!("[`", stringify!($name), "`] of four numbers at once, with the same bits in each lane.")]
         #[inline]
         pub fn $four(x: [f32; 4]) -> [f32; 4] {
-            $generic(Quad::new(x)).to_array()
+            // Without vector instructions four lanes would be four times the code, and no faster than four calls.
+            if cfg!(all(target_arch = "wasm32", not(target_feature = "simd128"))) {
+                x.map($name)
+            } else {
+                $generic(Quad::new(x)).to_array()
+            }
         }
     )*};
 }
@@ -171,6 +176,7 @@ fn series_f64(x: f64, coefficients: &[f64]) -> f64 {
 }
 
 /// `e^(high + low) · 2ⁿ` for `|high + low| ≤ ½ ln 2` and `n` in the low bits of `rounded = n + MAGIC`.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 fn exp_reduced(high: f64, low: f64, rounded: f64) -> f64 {
     let r = high + low;
     let lost = low - (r - high);
@@ -202,6 +208,7 @@ pub fn exp_f64(x: f64) -> f64 {
 /// `2ˣ` in double precision, error below 1 ulp; exact for integers. The decay of the counters.
 ///
 /// 0 for `x < −1022`, so that no result is subnormal; constant from 1023 on; `exp2_f64(NaN) = 1`.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 pub fn exp2_f64(x: f64) -> f64 {
     if x.is_nan() {
         return 1.0;
@@ -222,6 +229,7 @@ pub fn exp2_f64(x: f64) -> f64 {
 ///
 /// Arguments below the least positive normal number, 0 and negative ones included, give its logarithm, −708.396…;
 /// `+∞` gives that of the largest number, 709.78…; `ln_f64(NaN) = 0`.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 pub fn ln_f64(x: f64) -> f64 {
     if x.is_nan() {
         return 0.0;

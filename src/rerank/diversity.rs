@@ -40,6 +40,7 @@ impl Likeness {
 }
 
 /// Shared words over all words.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 pub fn jaccard(a: &Item, b: &Item) -> f32 {
     let (mut shared, mut of_a, mut of_b) = (0u32, 0u32, 0u32);
     for (_, word) in a.all_words() {

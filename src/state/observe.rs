@@ -80,6 +80,7 @@ impl Observe {
     /// Folds one event. Every example that matures with it goes to `sink`, in the order in which the items were shown.
     ///
     /// A label matures only when an event at or past the end of its window is folded, so a live state and a replayed one agree.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn step(&mut self, event: &Event, mut sink: impl FnMut(Example<'_>)) {
         let now_ms = self.clock.apply_reading(event.session, event.at.ms());
         if self.session != Some(event.session) {

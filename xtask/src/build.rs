@@ -19,12 +19,14 @@ use crate::stamp::Stamp;
 use crate::wasm::without_exported_globals;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "phone";
 
 /// Flags of rustc that every module for phones is built with.
 ///
 /// `immediate-abort` and `location-detail` leave the texts and places of panics out: they could not be shown on a phone (an error
-/// carries no values). SHA-2 is rolled up: unrolled it is four times as large, and it reads a bundle once in a download.
-const SMALL: &str = "-Ctarget-cpu=mvp -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none \
+/// carries no values). SHA-2 is rolled up: unrolled it is four times as large, and it reads a bundle once in a download. `zhiji_phone` lets
+/// the marks take effect by which a few functions are compiled for speed.
+const SMALL: &str = "-Ctarget-cpu=mvp --cfg zhiji_phone -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none \
                      --cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"";
 
 /// One of the modules made for mini-programs.
@@ -72,7 +74,8 @@ fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
             let mut command = workspace.command("wasm-pack");
             command.args([
                 "build",
-                "--release",
+                "--profile",
+                PROFILE,
                 "--target",
                 "web",
                 "--mode",
@@ -82,6 +85,8 @@ fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
                 "--out-dir",
             ]);
             command.arg(&folder).env("CARGO_TARGET_DIR", workspace.path("target/wasm"));
+            // Without the marks, which need the phones' flags, this is the level at which it is both small and fast enough.
+            command.env("CARGO_PROFILE_PHONE_OPT_LEVEL", "s");
             run(tools.on_path(&mut command)?)
         })
     })?;
@@ -96,7 +101,7 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
         step(&format!("wasm for phones: {}", module.name), || {
             let target = workspace.path("target/mini-build");
             let mut cargo = workspace.command("cargo");
-            cargo.args(["build", "--release", "--lib", "--package", "zhiji", "--target", TARGET]);
+            cargo.args(["build", "--profile", PROFILE, "--lib", "--package", "zhiji", "--target", TARGET]);
             // The standard library as it comes is compiled with features that old phones lack.
             cargo.arg("-Zbuild-std=std,panic_abort").arg("-Zbuild-std-features=optimize_for_size");
             cargo.arg("--target-dir").arg(&target);
@@ -106,7 +111,7 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
 
             let mut glue = workspace.command("wasm-bindgen");
             glue.args(["--target", "bundler", "--no-typescript", "--out-name", "zhiji", "--out-dir"]).arg(&folder);
-            glue.arg(target.join(TARGET).join("release/zhiji.wasm"));
+            glue.arg(target.join(TARGET).join(PROFILE).join("zhiji.wasm"));
             run(tools.on_path(&mut glue)?)?;
 
             let linked = fs::read(&wasm)?;
