@@ -5,6 +5,7 @@
 //! the last one is given to the ranker. The format is normative in `docs/bundle.md`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod container;
 mod error;
 mod load;
 mod probe;

@@ -155,7 +155,7 @@ fn another_type_is_named() {
         assert_eq!(fault(&bytes), ("wide.weight".into(), TensorFault::Dtype), "{dtype}");
     }
     let unknown = damaged(|parts| parts.header["wide.weight"]["dtype"] = json!("F128"));
-    assert!(matches!(load(&unknown, "shop").unwrap_err(), BundleError::Json { part: "header", .. }));
+    assert_eq!(fault(&unknown), ("wide.weight".into(), TensorFault::Dtype));
 }
 
 #[test]
@@ -235,7 +235,9 @@ fn duplicate_names_are_refused() {
     let header = parts.header.to_string().replacen('{', &tensor, 1);
     assert_eq!(fault(&file(&header, &parts.data)), ("wide.bias".into(), TensorFault::Duplicate));
     let twice = parts.header.to_string().replacen('{', "{\"__metadata__\":{},", 1);
-    assert!(matches!(load(&file(&twice, &parts.data), "shop").unwrap_err(), BundleError::Json { part: "header", .. }));
+    assert!(matches!(load(&file(&twice, &parts.data), "shop").unwrap_err(), BundleError::Container { .. }));
+    let last = parts.header.to_string().replace("\"wide.bias\"", "\"__metadata__\"");
+    assert_eq!(load(&file(&last, &parts.data), "shop").unwrap_err().code(), "BUNDLE_MALFORMED");
 }
 
 #[test]
@@ -309,7 +311,51 @@ fn the_writer_refuses_what_a_phone_would() {
     assert!(matches!(write(&infinite).unwrap_err(), BundleError::Tensor { fault: TensorFault::NotFinite { .. }, .. }));
 }
 
+/// Name, type, shape and bytes of a tensor.
+type Seen = (String, String, Vec<usize>, Vec<u8>);
+
+/// What the container's own library holds of a file: each tensor by name, type, shape and bytes.
+fn by_the_library(bytes: &[u8]) -> Option<Vec<Seen>> {
+    let file = safetensors::SafeTensors::deserialize(bytes).ok()?;
+    let mut all: Vec<_> = file
+        .iter()
+        .map(|(name, view)| (name.to_string(), view.dtype().to_string(), view.shape().to_vec(), view.data().to_vec()))
+        .collect();
+    all.sort();
+    Some(all)
+}
+
+fn by_us(bytes: &[u8]) -> Option<Vec<Seen>> {
+    let tensors = container::Container::open(bytes).ok()?.tensors;
+    let mut all: Vec<_> =
+        tensors.into_iter().map(|of| (of.name, of.dtype.to_string(), of.shape, of.bytes.to_vec())).collect();
+    all.sort();
+    Some(all)
+}
+
 proptest! {
+    #[test]
+    fn the_container_is_read_as_its_own_library_reads_it(
+        tensors in prop::collection::vec((0..4usize, 0..4usize, any::<bool>()), 0..5),
+        damage in prop::option::of((0..5usize, 0..2usize, -5..6i64)),
+    ) {
+        let mut header = json!({ "__metadata__": { "zhiji": "{}" } });
+        let mut data = Vec::new();
+        for (at, (rows, columns, flat)) in tensors.iter().enumerate() {
+            let shape = if *flat { json!([rows * columns]) } else { json!([rows, columns]) };
+            let start = data.len();
+            data.extend((0..4 * rows * columns).map(|byte| byte as u8));
+            header[format!("t{at}")] = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
+        }
+        if let Some((tensor, end, by)) = damage
+            && let Some(offset) = header.get(format!("t{tensor}")).map(|t| t["data_offsets"][end].as_i64().unwrap())
+        {
+            header[format!("t{tensor}")]["data_offsets"][end] = json!(offset + by);
+        }
+        let bytes = file(&header.to_string(), &data);
+        prop_assert_eq!(by_us(&bytes), by_the_library(&bytes));
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in any::<Vec<u8>>()) {
         prop_assert!(load(&bytes, "shop").is_err());

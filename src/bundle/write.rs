@@ -1,13 +1,12 @@
 //! The writer, for trainers.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize};
-
 use super::spec::Spec;
-use super::{BundleError, Model, TensorFault, open};
+use super::{BundleError, Model, open};
+use crate::json::Json;
 
 /// Writes a bundle. The same model gives the same bytes.
 ///
@@ -20,23 +19,38 @@ pub fn write(model: &Model) -> Result<Vec<u8>, BundleError> {
     let spec = serde_json::to_string(&Spec::of(model))
         .map_err(|_| BundleError::Spec { at: "spec", reason: "cannot be written as JSON" })?;
     let wide = &model.wide;
-    let bytes = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|value| value.to_le_bytes()).collect() };
-    let tensors = [
-        ("wide.weight", wide.weight.len(), bytes(&wide.weight)),
-        ("wide.mean", wide.mean.len(), bytes(&wide.mean)),
-        ("wide.scale", wide.scale.len(), bytes(&wide.scale)),
-        ("wide.bias", 1, bytes(&[wide.bias])),
-        ("wide.hashed", wide.hashed.len(), bytes(&wide.hashed)),
+    let bias = [wide.bias];
+    let tensors: [(&str, &[f32]); 5] = [
+        ("wide.weight", &wide.weight),
+        ("wide.mean", &wide.mean),
+        ("wide.scale", &wide.scale),
+        ("wide.bias", &bias),
+        ("wide.hashed", &wide.hashed),
     ];
-    let mut views = Vec::new();
-    for (name, length, data) in tensors.iter().filter(|(_, length, _)| *length > 0) {
-        let view = TensorView::new(Dtype::F32, Vec::from([*length]), data)
-            .map_err(|_| BundleError::tensor(name, TensorFault::Offsets))?;
-        views.push((*name, view));
+    let mut header = format!("{{\"__metadata__\":{{\"zhiji\":{}}}", Json::Text(spec).write());
+    let mut data = Vec::new();
+    for (name, values) in tensors {
+        if !values.is_empty() {
+            let start = data.len();
+            for value in values {
+                data.extend_from_slice(&value.to_le_bytes());
+            }
+            let (length, end) = (values.len(), data.len());
+            header +=
+                &format!(",\"{name}\":{{\"dtype\":\"F32\",\"shape\":[{length}],\"data_offsets\":[{start},{end}]}}");
+        }
     }
-    let metadata = [(String::from("zhiji"), spec)].into_iter().collect();
-    let out = serialize(views, Some(metadata))
-        .map_err(|_| BundleError::Container { reason: "the tensors cannot be laid out" })?;
+    header.push('}');
+    let out = join(header, &data);
     open(&out)?.verify(&model.space)?;
     Ok(out)
+}
+
+/// A file of this header and these bytes. The header ends in spaces, so that the bytes begin at a multiple of eight.
+fn join(mut header: String, data: &[u8]) -> Vec<u8> {
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let length = u64::try_from(header.len()).unwrap_or(u64::MAX).to_le_bytes();
+    [&length, header.as_bytes(), data].concat()
 }
