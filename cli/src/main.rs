@@ -22,8 +22,10 @@ enum Command {
     Simulate(commands::simulate::Args),
     /// Train a ranker on a lab directory.
     Train(commands::train::Args),
-    /// Measure a bundle: AUC, GAUC, log-loss.
+    /// Measure a bundle: forecasts, rankings of the whole catalogue, exposure.
     Evaluate(commands::evaluate::Args),
+    /// Estimate from a log with propensities what another policy would have earned.
+    Estimate(commands::estimate::Args),
     /// Make and list signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Command),
@@ -49,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Estimate(args) => commands::estimate::run(args),
         Command::Keys(command) => commands::keys::run(command),
         Command::Root(command) => commands::root::run(command),
         Command::Sign(command) => commands::sign::run(command),

@@ -1,13 +1,14 @@
 //! `zhiji evaluate`: how good a bundle is on a lab directory.
 
 use crate::lab::dataset::{Dataset, Split};
+use crate::lab::evaluation::{self, Evaluation, Plan};
 use crate::lab::examples::label_index;
-use crate::lab::metrics::{self, Metrics};
+use crate::lab::metrics::Metrics;
+use crate::lab::metrics::bootstrap::Interval;
 use crate::lab::model;
-use crate::lab::phone;
+use crate::lab::report;
 use crate::lab::rows::Rows;
-use anyhow::{Context as _, bail};
-use serde::Serialize;
+use anyhow::Context as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 use zhiji::features::Layout;
@@ -15,14 +16,16 @@ use zhiji::score::Ranker;
 
 /// Options of the command.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  zhiji evaluate films-time --bundle like.safetensors --json\n\n\
+#[command(after_help = "Examples:\n  zhiji evaluate films-time --bundle like.safetensors --html like.html\n  \
+    zhiji evaluate films-time --bundle like.safetensors --json --rankings 0 | jq .all.auc\n  \
+    zhiji evaluate shop --starter --label click\n\n\
     Weights stay as they are; the state goes on folding: every example is scored from what that user had done before it,\n\
     through the phone's own log, retention, fold, ranker and personal head. A score that is not finite stops the command.")]
 pub struct Args {
     /// The lab directory.
     dir: PathBuf,
     /// The bundle to measure.
-    #[arg(long, required_unless_present = "starter", conflicts_with = "starter")]
+    #[arg(long, value_name = "FILE", required_unless_present = "starter", conflicts_with = "starter")]
     bundle: Option<PathBuf>,
     /// Measure the ranker that phones use before they have a bundle.
     #[arg(long)]
@@ -31,13 +34,31 @@ pub struct Args {
     #[arg(long, requires = "starter")]
     label: Option<String>,
     /// The part to measure on; by default `test` where there is one, else everything.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "PART")]
     on: Option<On>,
+    /// Length of the lists that hit rate, NDCG, MRR and exposure are measured on.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    k: u32,
+    /// Rank the whole catalogue for at most so many positive examples, drawn by the seed; 0 for none.
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    rankings: usize,
+    /// The field whose words are the groups of group exposure; the schema's first field of words, if not given.
+    #[arg(long, value_name = "FIELD")]
+    group: Option<String>,
+    /// Draws of users behind every interval; 0 for none.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    bootstraps: u32,
+    /// Seed of the draws.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Write a page with tables and plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// The largest share of rows that may be bad.
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     bad_rows: f64,
 }
 
@@ -47,34 +68,6 @@ enum On {
     Valid,
     Test,
     All,
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    space: String,
-    label: String,
-    source: String,
-    /// `train`, `valid`, `test` or `all`.
-    on: &'static str,
-    retention_events: usize,
-    retention_days: i64,
-    bundle_bytes: usize,
-    bad_rows: u64,
-    /// What the phone ranks by: the bundle, corrected by the personal head.
-    all: Metrics,
-    /// The bundle alone.
-    without_head: Metrics,
-    by_earlier_events: Vec<Bucket>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Bucket {
-    earlier: &'static str,
-    #[serde(flatten)]
-    metrics: Metrics,
 }
 
 /// Runs the command.
@@ -91,59 +84,96 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             (ranker, label_index(&data.schema, Some(&label))?, bytes.len())
         }
     };
-    let all = phone::score(&data, &layout, &ranker, label, &mut rows)?;
-    let has_test = all.iter().any(|s| s.split == Split::Test);
-    let (on, part) = match args.on {
-        None if has_test => ("test", Some(Split::Test)),
-        None | Some(On::All) => ("all", None),
-        Some(On::Train) => ("train", Some(Split::Train)),
-        Some(On::Valid) => ("valid", Some(Split::Valid)),
-        Some(On::Test) => ("test", Some(Split::Test)),
+    let plan = Plan {
+        part: match args.on {
+            None => evaluation::default_part(&data),
+            Some(On::All) => None,
+            Some(On::Train) => Some(Split::Train),
+            Some(On::Valid) => Some(Split::Valid),
+            Some(On::Test) => Some(Split::Test),
+        },
+        k: args.k as usize,
+        rankings: args.rankings,
+        draws: args.bootstraps,
+        seed: args.seed,
+        group: args.group,
     };
-    let label = data.schema.labels[label].name.clone();
-    let kept: Vec<_> = all.into_iter().filter(|s| part.is_none_or(|p| s.split == p)).collect();
-    if kept.is_empty() {
-        bail!("there are no examples of `{label}` in the part `{on}`");
+    let found = evaluation::evaluate(&data, &layout, &ranker, label, &plan, &mut rows)?;
+    let found = Evaluation { bundle_bytes, ..found };
+    if let Some(path) = &args.html {
+        std::fs::write(path, report::html(&found)?).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("{} written", path.display());
     }
-    let frozen: Vec<_> = kept.iter().map(|s| s.frozen).collect();
-    let scored: Vec<_> = kept.iter().map(|s| s.personal).collect();
-    let buckets = metrics::by_earlier(&scored)?;
-    let report = Report {
-        space: data.schema.space.clone(),
-        label,
-        source: data.meta.source.clone(),
-        on,
-        retention_events: data.schema.retention.events,
-        retention_days: data.schema.retention.age_ms / zhiji::time::DAY_MS,
-        bundle_bytes,
-        bad_rows: rows.bad,
-        all: metrics::measure(&scored)?,
-        without_head: metrics::measure(&frozen)?,
-        by_earlier_events: buckets.into_iter().map(|(earlier, metrics)| Bucket { earlier, metrics }).collect(),
-    };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
-        print(&report);
+        print(&found);
     }
     Ok(())
 }
 
-fn print(report: &Report) {
-    println!("{}, `{}` on {}", report.source, report.label, report.on);
-    println!("retention {} events or {} days", report.retention_events, report.retention_days);
+fn show(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| format!("{value:.4}"))
+}
+
+fn print(found: &Evaluation) {
+    println!("{}, `{}` on {}", found.source, found.label, found.on);
+    println!("retention {} events or {} days", found.retention_events, found.retention_days);
     println!(
-        "{:>9} {:>8} {:>9} {:>7} {:>7} {:>9} {:>11}",
-        "earlier", "rows", "positive", "AUC", "GAUC", "log-loss", "calibration"
+        "{:>9} {:>8} {:>9} {:>7} {:>7} {:>9} {:>11} {:>6}",
+        "earlier", "rows", "positive", "AUC", "GAUC", "log-loss", "calibration", "error"
     );
     let line = |name: &str, m: &Metrics| {
-        let show = |x: Option<f64>| x.map_or("–".to_string(), |x| format!("{x:.4}"));
-        let (auc, gauc, calibration) = (show(m.auc), show(m.gauc), show(m.calibration));
-        println!("{name:>9} {:>8} {:>9} {auc:>7} {gauc:>7} {:>9.4} {calibration:>11}", m.rows, m.positives, m.log_loss);
+        println!(
+            "{name:>9} {:>8} {:>9} {:>7} {:>7} {:>9.4} {:>11} {:>6.4}",
+            m.rows,
+            m.positives,
+            show(m.auc),
+            show(m.gauc),
+            m.log_loss,
+            show(m.calibration),
+            m.calibration_error
+        );
     };
-    for bucket in &report.by_earlier_events {
-        line(bucket.earlier, &bucket.metrics);
+    for bucket in &found.by_earlier_events {
+        line(bucket.earlier, &bucket.figures);
     }
-    line("all", &report.all);
-    line("no head", &report.without_head);
+    line("all", &found.all);
+    line("no head", &found.without_head);
+    let between =
+        |name: &str, interval: Option<Interval>| interval.map(|i| format!("{name} {:.4} to {:.4}", i.low, i.high));
+    let i = &found.intervals;
+    let intervals = [between("AUC", i.auc), between("GAUC", i.gauc), between("log-loss", i.log_loss)];
+    let intervals: Vec<String> = intervals.into_iter().flatten().collect();
+    if !intervals.is_empty() {
+        println!("95 % over users: {}", intervals.join(", "));
+    }
+    let Some(ranking) = &found.ranking else { return };
+    println!(
+        "\nthe whole catalogue of {} items ranked for {} of {} positive examples, @{}",
+        ranking.items, ranking.rankings, ranking.positives, ranking.k
+    );
+    println!(
+        "{:>13} {:>8} {:>7} {:>7} {:>9} {:>9} {:>8} {:>7}",
+        "order", "hit rate", "NDCG", "MRR", "coverage", "diversity", "novelty", "Gini"
+    );
+    for (name, way) in [
+        ("all", &ranking.all),
+        ("no head", &ranking.without_head),
+        ("popularity", &ranking.popularity),
+        ("co-visitation", &ranking.co_visitation),
+    ] {
+        let f = &way.figures;
+        let e = way.exposure.as_ref();
+        println!(
+            "{name:>13} {:>8.4} {:>7.4} {:>7.4} {:>9} {:>9} {:>8} {:>7}",
+            f.hit_rate,
+            f.ndcg,
+            f.mrr,
+            show(e.map(|e| e.coverage)),
+            show(e.map(|e| e.diversity)),
+            show(e.map(|e| e.novelty)),
+            show(e.map(|e| e.gini))
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! Signing, publishing, serving and looking into files.
 
+pub mod estimate;
 pub mod evaluate;
 mod files;
 pub mod import;

@@ -246,6 +246,13 @@ impl Dataset {
         self.items.len()
     }
 
+    /// All items, in the order of their ids.
+    pub fn catalogue(&self) -> Vec<Rc<Item>> {
+        let mut items: Vec<Rc<Item>> = self.items.values().map(Rc::clone).collect();
+        items.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+        items
+    }
+
     /// Calls `each` with one user after the other.
     ///
     /// # Errors

@@ -3,15 +3,21 @@
 //! It feeds the engine's own fold with the events of many users, one log each, and trains and scores on what the fold gives. It computes
 //! no feature itself.
 
+pub mod baselines;
 pub mod dataset;
+pub mod evaluation;
 pub mod examples;
 pub mod import;
 pub mod logistic;
 pub mod metrics;
 pub mod model;
 pub mod names;
+pub mod off_policy;
 pub mod phone;
+pub mod plot;
+pub mod ranking;
 pub mod replay;
+pub mod report;
 pub mod rows;
 pub mod schema_file;
 pub mod simulate;

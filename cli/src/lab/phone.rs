@@ -36,7 +36,7 @@ struct Lesson {
 /// The head of one user.
 ///
 /// An example is scored as it was when the item was shown: only labels that had matured by then have been learnt.
-struct Head<'a> {
+pub struct Head<'a> {
     layout: &'a Layout,
     ranker: &'a Ranker,
     adapt: Adapt,
@@ -45,17 +45,20 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
+    /// The head of a user of whom nothing is known.
+    pub fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
         let adapt = Adapt::new(layout, ranker);
         Self { layout, ranker, adapt, lessons: VecDeque::new(), gathered: vec![0.0; ranker.width()] }
     }
 
-    fn reset(&mut self) {
+    /// Forgets everything.
+    pub fn reset(&mut self) {
         self.adapt = Adapt::new(self.layout, self.ranker);
         self.lessons.clear();
     }
 
-    fn remember(&mut self, example: &Example<'_>, matured_ms: i64) {
+    /// Keeps an example until the time at which it had matured.
+    pub fn remember(&mut self, example: &Example<'_>, matured_ms: i64) {
         self.lessons.push_back(Lesson {
             matured_ms,
             label: example.label,
@@ -68,7 +71,7 @@ impl<'a> Head<'a> {
     }
 
     /// Learns what had matured by `at_ms`.
-    fn learn(&mut self, at_ms: i64) {
+    pub fn learn(&mut self, at_ms: i64) {
         while self.lessons.front().is_some_and(|l| l.matured_ms <= at_ms) {
             let Some(lesson) = self.lessons.pop_front() else { break };
             let example = Example {
@@ -89,8 +92,13 @@ impl<'a> Head<'a> {
     fn score(&mut self, example: &Example<'_>) -> (f32, f32) {
         self.learn(example.at_ms);
         let item = self.ranker.score_item(example.wire, example.words.iter().copied());
-        let frozen = self.ranker.score_pair(item, example.dense, &mut self.gathered);
-        (frozen, self.adapt.score(frozen, example.dense))
+        self.score_pair(item, example.dense)
+    }
+
+    /// Logits without and with what has been learnt so far; `item` is the ranker's own part for the item.
+    pub fn score_pair(&mut self, item: f32, dense: &[f32]) -> (f32, f32) {
+        let frozen = self.ranker.score_pair(item, dense, &mut self.gathered);
+        (frozen, self.adapt.score(frozen, dense))
     }
 }
 
@@ -114,6 +122,7 @@ pub fn score(
         replay.run(&user, |signal| match signal {
             Signal::Reset => head.reset(),
             Signal::Again(example, matured_ms) => head.remember(example, matured_ms),
+            Signal::Next { .. } => {}
             Signal::New(example, origin, matured_ms) => {
                 if example.label == label {
                     let (frozen, personal) = head.score(example);

@@ -34,6 +34,17 @@ pub enum Signal<'a> {
     Reset,
     /// An example that was given before matures again from what is left.
     Again(&'a Example<'a>, i64),
+    /// This event is about to be folded into this state.
+    Next {
+        /// What is remembered before it.
+        state: &'a Observe,
+        /// The event, as the log has it.
+        event: &'a Event,
+        /// Where it comes from.
+        origin: Origin,
+        /// The fold's time at the event.
+        now_ms: i64,
+    },
 }
 
 /// The phone of one user.
@@ -117,6 +128,8 @@ impl Replay {
         }
         let Self { log, state, schema, waiting, origins, .. } = self;
         if let (Some(newest), Some(origin)) = (log.events().next_back(), origins.back()) {
+            let now_ms = state.clock().score_reading(newest.session, newest.at.ms());
+            sink(Signal::Next { state, event: newest, origin: *origin, now_ms });
             fold(schema, state, waiting, newest, *origin, &mut |e, o, at| sink(Signal::New(e, o, at)));
         }
     }

@@ -1,5 +1,12 @@
 //! How good scores are: AUC, GAUC, log-loss, also by how much of the user was known.
 
+pub mod bootstrap;
+pub mod calibration;
+pub mod exposure;
+pub mod ranked;
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 use std::collections::BTreeMap;
 use zhiji::kernel::math::softplus_f64;
@@ -50,10 +57,12 @@ pub struct Metrics {
     pub log_loss: f64,
     /// Mean probability over mean label: 1 is calibrated in the large; none without positives.
     pub calibration: Option<f64>,
+    /// How far forecasts and outcomes lie apart on average over [`calibration::BINS`] bins of equal size.
+    pub calibration_error: f64,
 }
 
 /// The buckets by number of earlier events, as first number and name.
-const EARLIER: [(u32, &str); 8] =
+pub const EARLIER: [(u32, &str); 8] =
     [(0, "0"), (1, "1-2"), (3, "3-5"), (6, "6-10"), (11, "11-20"), (21, "21-50"), (51, "51-100"), (101, "101+")];
 
 /// Area under the ROC curve: the probability that a positive is scored above a negative, ties counting half.
@@ -128,7 +137,13 @@ pub fn measure(scored: &[Scored]) -> Result<Metrics, NotFinite> {
         gauc_rows,
         log_loss: scored.iter().map(|s| log_loss(s.logit, s.positive)).sum::<f64>() / rows.max(1) as f64,
         calibration: (positives > 0).then(|| expected / positives as f64),
+        calibration_error: calibration::reliability(scored).error,
     })
+}
+
+/// The place in [`EARLIER`] of so many earlier events.
+pub fn bucket(earlier: u32) -> usize {
+    EARLIER.iter().rposition(|(first, _)| earlier >= *first).unwrap_or(0)
 }
 
 /// The figures by number of earlier events; buckets without examples are left out.
@@ -138,98 +153,8 @@ pub fn measure(scored: &[Scored]) -> Result<Metrics, NotFinite> {
 pub fn by_earlier(scored: &[Scored]) -> Result<Vec<(&'static str, Metrics)>, NotFinite> {
     let mut buckets: Vec<Vec<Scored>> = EARLIER.iter().map(|_| Vec::new()).collect();
     for s in scored {
-        let bucket = EARLIER.iter().rposition(|(first, _)| s.earlier >= *first).unwrap_or(0);
-        buckets[bucket].push(*s);
+        buckets[bucket(s.earlier)].push(*s);
     }
     let filled = EARLIER.iter().zip(&buckets).filter(|(_, bucket)| !bucket.is_empty());
     filled.map(|((_, name), bucket)| Ok((*name, measure(bucket)?))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scored(rows: &[(u32, u32, bool, f32)]) -> Vec<Scored> {
-        rows.iter().map(|&(user, earlier, positive, logit)| Scored { user, earlier, positive, logit }).collect()
-    }
-
-    #[test]
-    fn auc_counts_pairs_in_order_and_ties_as_half() {
-        // Positives 0.4 and 0.8, negatives 0.1 and 0.35: every pair in order.
-        assert_eq!(auc(&mut [(0.1, false), (0.4, true), (0.35, false), (0.8, true)]), Some(1.0));
-        // Positives 0.35, 0.8 against negatives 0.1, 0.4: three of four pairs.
-        assert_eq!(auc(&mut [(0.1, false), (0.4, false), (0.35, true), (0.8, true)]), Some(0.75));
-        // Positives 1, 2 against negatives 1, 0: 1 = 1 is half, the other three are in order.
-        assert_eq!(auc(&mut [(1.0, true), (2.0, true), (1.0, false), (0.0, false)]), Some(3.5 / 4.0));
-        // Everything equal, zeros of both signs: nothing is known.
-        assert_eq!(auc(&mut [(0.0, true), (-0.0, false), (0.0, false), (-0.0, true), (0.0, true)]), Some(0.5));
-        assert_eq!(auc(&mut [(1.0, true), (2.0, true)]), None);
-        assert_eq!(auc(&mut []), None);
-    }
-
-    #[test]
-    fn auc_agrees_with_counting_all_pairs() {
-        let mut pairs: Vec<(f32, bool)> =
-            (0u32..200).map(|i| ((i.wrapping_mul(2_654_435_761) >> 27) as f32, i % 3 == 0)).collect();
-        let mut sum = 0.0;
-        let mut count = 0.0;
-        for p in pairs.iter().filter(|p| p.1) {
-            for n in pairs.iter().filter(|n| !n.1) {
-                count += 1.0;
-                sum += if p.0 > n.0 {
-                    1.0
-                } else if p.0 == n.0 {
-                    0.5
-                } else {
-                    0.0
-                };
-            }
-        }
-        let found = auc(&mut pairs).expect("two classes");
-        assert!((found - sum / count).abs() < 1e-12, "{found} is not {}", sum / count);
-    }
-
-    #[test]
-    fn gauc_weighs_users_by_rows_and_leaves_out_one_class() {
-        let rows = scored(&[
-            (1, 0, true, 2.0),
-            (1, 0, false, 1.0), // user 1: AUC 1, two rows
-            (2, 0, true, 0.0),
-            (2, 0, false, 1.0),
-            (2, 0, false, -1.0), // user 2: AUC ½, three rows
-            (3, 0, true, -9.0),  // user 3: one class
-        ]);
-        let (value, rows) = gauc(&rows);
-        assert_eq!(rows, 5);
-        assert!((value.expect("two users count") - (1.0 * 2.0 + 0.5 * 3.0) / 5.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn log_loss_and_calibration_by_hand() {
-        // σ(0) = ½ and σ(ln 3) = ¾.
-        let ln3 = 1.098_612_3;
-        let found = measure(&scored(&[(1, 0, true, ln3), (1, 0, false, 0.0)])).expect("finite");
-        // −(ln ¾ + ln ½) / 2
-        let expected = (0.287_682_072_451_780_9 + std::f64::consts::LN_2) / 2.0;
-        assert!((found.log_loss - expected).abs() < 1e-7, "{}", found.log_loss);
-        assert!((found.calibration.expect("a positive") - 1.25).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_score_that_is_not_finite_stops_everything() {
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let rows = scored(&[(1, 0, true, 1.0), (1, 5, false, bad)]);
-            assert_eq!(measure(&rows), Err(NotFinite { index: 1 }));
-            assert!(by_earlier(&rows).is_err());
-        }
-    }
-
-    #[test]
-    fn buckets_hold_their_bounds() {
-        let at = |earlier| (1, earlier, earlier % 2 == 0, 0.0);
-        let rows = scored(&[at(0), at(1), at(2), at(3), at(5), at(6), at(100), at(101), at(9_999)]);
-        let found = by_earlier(&rows).expect("finite");
-        let counts: Vec<_> = found.iter().map(|(name, m)| (*name, m.rows)).collect();
-        assert_eq!(counts, [("0", 1), ("1-2", 2), ("3-5", 2), ("6-10", 1), ("51-100", 1), ("101+", 2)]);
-    }
 }
