@@ -3,6 +3,16 @@
 //! Every block is cut in three, by what a part depends on: the item alone (computed once per bundle or catalogue), the user
 //! alone (once per request), and the pair. A logit is the sum of the three.
 
+mod covisit;
+mod error;
+mod fm;
+mod table;
+pub mod vector;
 mod wide;
 
+pub use covisit::{Covisit, Neighbours};
+pub use error::BlockError;
+pub use fm::Fm;
+pub use table::Table;
+pub use vector::{Query, Vectors};
 pub use wide::{Wide, WideError, WideWeights};

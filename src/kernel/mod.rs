@@ -10,12 +10,16 @@
 //! Slices of different lengths are read up to the shorter one: scoring must not be able to fail. Shapes are checked once,
 //! where a bundle is loaded.
 
+mod best;
+pub mod half;
+pub mod int8;
 mod lanes;
 pub mod math;
 pub mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub mod simd128;
 
+pub use best::Best;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -33,6 +37,12 @@ pub fn matvec(matrix: &[f32], cols: usize, x: &[f32], out: &mut [f32]) {
         let to = from.saturating_add(cols).min(matrix.len());
         *slot = dot(&matrix[from..to], x);
     }
+}
+
+/// The number itself where it is finite; else the largest of its sign, and 0 for what is no number. Scores pass through it last.
+#[inline]
+pub fn saturate(x: f32) -> f32 {
+    if x.is_nan() { 0.0 } else { x.clamp(f32::MIN, f32::MAX) }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -6,7 +6,7 @@ use core::ops::{Add, Div, Mul, Sub};
 
 /// Four numbers in one vector register.
 #[derive(Clone, Copy, Debug)]
-pub struct Quad(v128);
+pub struct Quad(pub(super) v128);
 
 impl Quad {
     /// The four numbers as a quad.

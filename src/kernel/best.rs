@@ -1,0 +1,125 @@
+//! The `k` best of many scores, without sorting the rest.
+
+use alloc::vec::Vec;
+
+/// Keeps the highest scores that it is offered; of equal ones those of lower index.
+///
+/// Which are kept, and their order, does not depend on the order of the offers. Most offers cost one comparison: a heap is only touched by a
+/// score that belongs among the best so far. Nothing is allocated after [`Best::new`].
+///
+/// # Examples
+/// ```
+/// use zhiji::kernel::Best;
+/// let mut best = Best::new(2);
+/// for (index, score) in [0.5, 2.0, -1.0, 2.0].into_iter().enumerate() {
+///     best.offer(index as u32, score);
+/// }
+/// assert_eq!(best.ranked().collect::<Vec<_>>(), [(1, 2.0), (3, 2.0)]);
+/// ```
+///
+/// # Source
+/// Williams, "Algorithm 232: Heapsort", CACM 7, 1964.
+pub struct Best {
+    /// A heap with the worst at its root. A key is the score in an order-preserving code, then the index, turned over: so that one
+    /// comparison of integers decides, ties included.
+    keys: Vec<u64>,
+    most: usize,
+    /// No score up to this one gets in any more, except by its index.
+    bar: f32,
+}
+
+fn key(index: u32, score: f32) -> u64 {
+    // Adding 0 makes −0 and 0 one score.
+    let bits = (score + 0.0).to_bits();
+    let ordered = if bits >> 31 == 0 { bits | 0x8000_0000 } else { !bits };
+    u64::from(ordered) << 32 | u64::from(!index)
+}
+
+fn entry(key: u64) -> (u32, f32) {
+    let ordered = (key >> 32) as u32;
+    let bits = if ordered >> 31 == 0 { !ordered } else { ordered & 0x7fff_ffff };
+    (!(key as u32), f32::from_bits(bits))
+}
+
+impl Best {
+    /// Room for the `most` best.
+    pub fn new(most: usize) -> Self {
+        Best { keys: Vec::with_capacity(most), most, bar: f32::NEG_INFINITY }
+    }
+
+    /// Forgets every offer.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.bar = f32::NEG_INFINITY;
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Takes a score into account. One that is not a number, or minus infinity, is passed over.
+    #[inline]
+    pub fn offer(&mut self, index: u32, score: f32) {
+        if score >= self.bar && score > f32::NEG_INFINITY {
+            self.take(key(index, score));
+        }
+    }
+
+    /// Takes the scores of the items `0, 1, 2 …` into account.
+    pub fn offer_all(&mut self, scores: &[f32]) {
+        for (index, score) in scores.iter().enumerate() {
+            self.offer(index as u32, *score);
+        }
+    }
+
+    #[inline(never)]
+    fn take(&mut self, key: u64) {
+        if self.keys.len() < self.most {
+            let mut at = self.keys.len();
+            self.keys.push(key);
+            while at > 0 && self.keys[(at - 1) / 2] > key {
+                self.keys.swap(at, (at - 1) / 2);
+                at = (at - 1) / 2;
+            }
+        } else if self.keys.first().is_some_and(|worst| *worst < key) {
+            self.keys[0] = key;
+            sink(&mut self.keys);
+        }
+        if self.keys.len() == self.most {
+            self.bar = self.keys.first().map_or(f32::INFINITY, |worst| entry(*worst).1);
+        }
+    }
+
+    /// The kept ones, best first, with their scores. Offers may go on afterwards.
+    pub fn ranked(&mut self) -> impl Iterator<Item = (u32, f32)> {
+        for end in (1..self.keys.len()).rev() {
+            self.keys.swap(0, end);
+            sink(&mut self.keys[..end]);
+        }
+        // Best first is a heap with the best at its root; turned over, it is again one with the worst there.
+        self.keys.reverse();
+        self.keys.iter().rev().map(|key| entry(*key))
+    }
+}
+
+/// Lets the root of a heap sink to its place.
+fn sink(keys: &mut [u64]) {
+    let mut at = 0;
+    loop {
+        let mut child = 2 * at + 1;
+        if child + 1 < keys.len() && keys[child + 1] < keys[child] {
+            child += 1;
+        }
+        if child >= keys.len() || keys[at] <= keys[child] {
+            return;
+        }
+        keys.swap(at, child);
+        at = child;
+    }
+}
