@@ -1,7 +1,7 @@
 //! Tables of vectors, one row for each feature or item, as singles or as bytes with one scale a row.
 
 use super::error::{BlockError, finite};
-use crate::kernel::{self, int8};
+use crate::kernel::int8;
 use alloc::vec::Vec;
 
 /// The most rows.
@@ -127,24 +127,6 @@ impl Table {
     pub(super) fn numbers(&self) -> &Numbers {
         &self.numbers
     }
-
-    /// A row of singles, to be moved by a trainer; `None` for a table of bytes, or a row that it does not have.
-    pub(super) fn row_mut(&mut self, row: usize) -> Option<&mut [f32]> {
-        let from = row.checked_mul(self.width)?;
-        let to = from.checked_add(self.dim)?;
-        match &mut self.numbers {
-            Numbers::Singles(numbers) => numbers.get_mut(from..to),
-            Numbers::Bytes(..) => None,
-        }
-    }
-
-    /// `‖row‖²` in the order of [`kernel::dot`].
-    pub(super) fn square(&self, row: usize) -> f32 {
-        let mut singles = [0.0; int8::MOST_DIM];
-        let row_of = &mut singles[..self.width];
-        self.read(row, row_of);
-        kernel::dot(row_of, row_of)
-    }
 }
 
 /// The stored length of a row.
@@ -155,7 +137,7 @@ fn check(rows: usize, dim: usize, numbers: usize) -> Result<usize, BlockError> {
     if rows.checked_mul(dim) != Some(numbers) {
         return Err(BlockError::Shape { part: "table" });
     }
-    Ok((dim + 3) & !3)
+    Ok(dim.next_multiple_of(4))
 }
 
 fn padded<T: Copy>(numbers: &[T], dim: usize, width: usize, zero: T) -> Vec<T> {

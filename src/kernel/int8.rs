@@ -9,9 +9,9 @@ use super::lanes::MAGIC;
 /// The most dimensions: `512 · 128 · 32,767 < 2³¹`.
 pub const MOST_DIM: usize = 512;
 
-/// Sixteen bytes as four quads of singles, each exact.
+/// Sixteen signed bytes, the lowest of each word first, as four quads of singles, each exact.
 #[inline(always)]
-pub fn widen(bytes: &[i8; 16]) -> [Quad; 4] {
+pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
     forms::widen(bytes)
 }
 
@@ -82,8 +82,10 @@ mod forms {
     use super::Quad;
 
     #[inline(always)]
-    pub fn widen(bytes: &[i8; 16]) -> [Quad; 4] {
-        core::array::from_fn(|q| Quad::new(core::array::from_fn(|l| f32::from(bytes[4 * q + l]))))
+    pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
+        let byte = |word: u32, shift: u32| ((word << shift) as i32 >> 24) as f32;
+        let quad = |word: u32| Quad::new([byte(word, 24), byte(word, 16), byte(word, 8), byte(word, 0)]);
+        (quad(bytes[0]), quad(bytes[1]), quad(bytes[2]), quad(bytes[3]))
     }
 
     #[inline(always)]
@@ -104,17 +106,17 @@ mod forms {
     use core::arch::wasm32::*;
 
     #[inline(always)]
-    pub fn widen(bytes: &[i8; 16]) -> [Quad; 4] {
-        // SAFETY: sixteen bytes are read from a reference to sixteen; no alignment is asked for.
-        let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
+    pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
+        // SAFETY: both are sixteen bytes of which every pattern is a value.
+        let bytes = unsafe { core::mem::transmute::<[u32; 4], v128>(bytes) };
         let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
         let quad = |integers| Quad(f32x4_convert_i32x4(integers));
-        [
+        (
             quad(i32x4_extend_low_i16x8(low)),
             quad(i32x4_extend_high_i16x8(low)),
             quad(i32x4_extend_low_i16x8(high)),
             quad(i32x4_extend_high_i16x8(high)),
-        ]
+        )
     }
 
     #[inline(always)]

@@ -12,18 +12,16 @@ impl Quad {
     /// The four numbers as a quad.
     #[inline(always)]
     pub fn new(lanes: [f32; 4]) -> Self {
-        Quad(f32x4(lanes[0], lanes[1], lanes[2], lanes[3]))
+        // SAFETY: both are sixteen bytes of which every pattern is a value. Written lane by lane, a group is loaded by four
+        // instructions instead of one.
+        Quad(unsafe { core::mem::transmute::<[f32; 4], v128>(lanes) })
     }
 
     /// The four numbers.
     #[inline(always)]
     pub fn to_array(self) -> [f32; 4] {
-        [
-            f32x4_extract_lane::<0>(self.0),
-            f32x4_extract_lane::<1>(self.0),
-            f32x4_extract_lane::<2>(self.0),
-            f32x4_extract_lane::<3>(self.0),
-        ]
+        // SAFETY: as in `new`.
+        unsafe { core::mem::transmute::<v128, [f32; 4]>(self.0) }
     }
 }
 

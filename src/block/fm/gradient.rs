@@ -27,7 +27,7 @@ impl Fm {
         for (((feature, x), slot), row) in features.iter().zip(values).zip(weight).zip(rows) {
             *slot = residual * x;
             // The row itself first, then what the interactions make of it.
-            self.factors.read(*feature as usize, row);
+            self.read(*feature, row);
             for (d, s) in row.iter_mut().zip(sum.iter()) {
                 *d = residual * (x * (s - x * *d));
             }

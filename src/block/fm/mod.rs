@@ -40,32 +40,80 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fm {
     bias: f32,
-    /// For each feature its weight and half the square of its factors, side by side because they are read together.
-    own: Vec<[f32; 2]>,
-    factors: Table,
+    features: usize,
+    dim: usize,
+    records: Records,
 }
 
-/// A number of a table as it is stored.
-trait Stored: Copy {
-    /// `Q` quads of them.
-    fn quads<const Q: usize>(from: &[Self]) -> [Quad; Q];
+/// What a set of features adds up, sixteen columns of the factors at a time, with what else belongs to a feature beside them: so that each feature
+/// costs one access to memory. All records of the first sixteen columns come first, then those of the next sixteen, and so on; each tile ends
+/// with a record of zeros, that of the features that are not there.
+#[derive(Clone, Debug, PartialEq)]
+enum Records {
+    Singles(Vec<Singles>),
+    Bytes(Vec<Bytes>),
 }
 
-impl Stored for f32 {
+/// The columns of a tile.
+const TILE: usize = 16;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Singles {
+    /// Weight, and half the square of all factors. Zeros in all tiles but the first.
+    own: [f32; 2],
+    columns: [[f32; 4]; 4],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Bytes {
+    own: [f32; 2],
+    /// Of the row, in every tile.
+    scale: f32,
+    /// Signed bytes, the lowest first.
+    columns: [u32; 4],
+}
+
+trait Record {
+    /// Weight, and half the square of all factors.
+    fn own(&self) -> [f32; 2];
+    /// A value times the scale of the row.
+    fn scaled(&self, x: f32) -> f32;
+    /// The columns before they are scaled. A tuple, because loops over arrays are not unrolled where size counts.
+    fn columns(&self) -> (Quad, Quad, Quad, Quad);
+}
+
+impl Record for Singles {
     #[inline(always)]
-    fn quads<const Q: usize>(from: &[f32]) -> [Quad; Q] {
-        let (quads, _) = from.as_chunks::<4>();
-        core::array::from_fn(|q| Quad::new(quads[q]))
+    fn own(&self) -> [f32; 2] {
+        self.own
+    }
+
+    #[inline(always)]
+    fn scaled(&self, x: f32) -> f32 {
+        x
+    }
+
+    #[inline(always)]
+    fn columns(&self) -> (Quad, Quad, Quad, Quad) {
+        let [a, b, c, d] = self.columns;
+        (Quad::new(a), Quad::new(b), Quad::new(c), Quad::new(d))
     }
 }
 
-impl Stored for i8 {
+impl Record for Bytes {
     #[inline(always)]
-    fn quads<const Q: usize>(from: &[i8]) -> [Quad; Q] {
-        let mut bytes = [0i8; 16];
-        bytes[..4 * Q].copy_from_slice(&from[..4 * Q]);
-        let quads = int8::widen(&bytes);
-        core::array::from_fn(|q| quads[q])
+    fn own(&self) -> [f32; 2] {
+        self.own
+    }
+
+    #[inline(always)]
+    fn scaled(&self, x: f32) -> f32 {
+        x * self.scale
+    }
+
+    #[inline(always)]
+    fn columns(&self) -> (Quad, Quad, Quad, Quad) {
+        int8::widen(self.columns)
     }
 }
 
@@ -77,17 +125,34 @@ impl Fm {
     ///
     /// # Errors
     /// [`BlockError::Shape`] and [`BlockError::NotFinite`] of the parts `weight` and `bias`.
-    pub fn new(bias: f32, weight: Vec<f32>, factors: Table) -> Result<Self, BlockError> {
+    pub fn new(bias: f32, weight: &[f32], factors: &Table) -> Result<Self, BlockError> {
         finite("bias", &[bias])?;
-        finite("weight", &weight)?;
+        finite("weight", weight)?;
         if weight.len() != factors.rows() {
             return Err(BlockError::Shape { part: "weight" });
         }
-        let mut own = Vec::with_capacity(weight.len());
-        for (row, weight) in weight.iter().enumerate() {
-            own.push([*weight, 0.5 * factors.square(row)]);
+        let (features, dim) = (factors.rows(), factors.dim());
+        let tiles = dim.div_ceil(TILE);
+        let records = match factors.numbers() {
+            Numbers::Singles(_) => Records::Singles(vec![Singles::default(); (features + 1) * tiles]),
+            Numbers::Bytes(..) => Records::Bytes(vec![Bytes::default(); (features + 1) * tiles]),
+        };
+        let mut fm = Fm { bias, features, dim, records };
+        let mut row = [0.0; int8::MOST_DIM];
+        let row = &mut row[..dim.next_multiple_of(4)];
+        for (feature, weight) in weight.iter().enumerate() {
+            factors.read(feature, row);
+            let own = [*weight, 0.5 * kernel::dot(row, row)];
+            match (&mut fm.records, factors.numbers()) {
+                (Records::Bytes(records), Numbers::Bytes(bytes, scale)) => {
+                    let row = &bytes[feature * row.len()..][..dim];
+                    pack(&mut records[feature..], features + 1, own, scale[feature], row);
+                }
+                (Records::Singles(records), _) => store(&mut records[feature..], features + 1, own, row),
+                _ => {}
+            }
         }
-        Ok(Fm { bias, own, factors })
+        Ok(fm)
     }
 
     /// The intercept.
@@ -97,29 +162,49 @@ impl Fm {
 
     /// Number of features, `n`.
     pub fn features(&self) -> usize {
-        self.own.len()
+        self.features
     }
 
-    /// The weight of a feature, or 0.
-    pub fn weight(&self, feature: usize) -> f32 {
-        self.own.get(feature).map_or(0.0, |own| own[0])
+    /// Number of factors of a feature, `k`.
+    pub fn dim(&self) -> usize {
+        self.dim
     }
 
-    /// The factors.
-    pub fn factors(&self) -> &Table {
-        &self.factors
-    }
-
-    /// Length of a sum of factors: `k`, rounded up to a multiple of four.
+    /// Length of a sum of factors: `k`, rounded up to a multiple of sixteen.
     pub fn width(&self) -> usize {
-        self.factors.width()
+        self.dim.next_multiple_of(TILE)
     }
 
-    /// Lets a trainer move the weight and the factors of one feature. Does nothing for a feature that is not there, or where factors are bytes.
-    pub fn apply(&mut self, feature: usize, change: &mut dyn FnMut(&mut f32, &mut [f32])) {
-        let (Some(own), Some(row)) = (self.own.get_mut(feature), self.factors.row_mut(feature)) else { return };
-        change(&mut own[0], row);
-        own[1] = 0.5 * self.factors.square(feature);
+    /// Writes the factors of a feature, and zeros beyond `k`, and returns its weight and half the square of its factors. Zeros for a feature that is
+    /// not there.
+    ///
+    /// # Shapes
+    /// `row`: `[width]`.
+    pub fn read(&self, feature: u32, row: &mut [f32]) -> [f32; 2] {
+        self.part(&[feature], &[1.0], row);
+        let at = (feature as usize).min(self.features);
+        match &self.records {
+            Records::Singles(records) => records[at].own,
+            Records::Bytes(records) => records[at].own,
+        }
+    }
+
+    /// Lets a trainer move the weight and the factors of one feature: `change` is given both, the factors with zeros beyond `k`, which stay
+    /// zeros. Does nothing for a feature that is not there, or where factors are bytes.
+    ///
+    /// # Shapes
+    /// `row`: `[width]`, scratch.
+    pub fn apply(&mut self, feature: u32, row: &mut [f32], change: &mut dyn FnMut(&mut f32, &mut [f32])) {
+        let (at, dim) = (feature as usize, self.dim);
+        if at >= self.features {
+            return;
+        }
+        self.read(feature, row);
+        let Records::Singles(records) = &mut self.records else { return };
+        let mut weight = records[at].own[0];
+        change(&mut weight, &mut row[..dim]);
+        let half = 0.5 * kernel::dot(&row[..dim], &row[..dim]);
+        store(&mut records[at..], self.features + 1, [weight, half], &row[..dim]);
     }
 
     /// Moves the intercept.
@@ -136,19 +221,35 @@ impl Fm {
     /// # Shapes
     /// `features`, `values`: as many, finite; `sum`: `[width]`.
     pub fn part(&self, features: &[u32], values: &[f32], sum: &mut [f32]) -> f32 {
-        sum.fill(0.0);
-        let width = self.width();
-        match self.factors.numbers() {
-            Numbers::Singles(numbers) => gather(numbers, None, width, features, values, sum),
-            Numbers::Bytes(numbers, scale) => gather(numbers, Some(scale), width, features, values, sum),
-        }
-        let mut own = 0.0;
-        for (feature, x) in features.iter().zip(values) {
-            if let Some([weight, half]) = self.own.get(*feature as usize) {
-                own += weight * x - half * x * x;
-            }
-        }
+        let own = match &self.records {
+            Records::Singles(records) => self.gather(records, features, values, sum),
+            Records::Bytes(records) => self.gather(records, features, values, sum),
+        };
         own + 0.5 * kernel::dot(sum, sum)
+    }
+
+    #[inline(always)]
+    fn gather<R: Record>(&self, records: &[R], features: &[u32], values: &[f32], sum: &mut [f32]) -> f32 {
+        let mut own = 0.0;
+        let tiles = records.chunks_exact(self.features + 1);
+        for (tile, slots) in tiles.zip(sum.as_chunks_mut::<TILE>().0) {
+            let zero = Quad::splat(0.0);
+            let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
+            for (feature, x) in features.iter().zip(values) {
+                let Some(record) = tile.get((*feature as usize).min(self.features)) else { break };
+                let [weight, half] = record.own();
+                own += weight * x - half * x * x;
+                let x = Quad::splat(record.scaled(*x));
+                let columns = record.columns();
+                (a, b, c, d) = (a + x * columns.0, b + x * columns.1, c + x * columns.2, d + x * columns.3);
+            }
+            let (slots, _) = slots.as_chunks_mut::<4>();
+            slots[0] = a.to_array();
+            slots[1] = b.to_array();
+            slots[2] = c.to_array();
+            slots[3] = d.to_array();
+        }
+        own
     }
 
     /// Joins two sets: adds the second sum to the first and returns the own score of both together.
@@ -201,70 +302,30 @@ impl Fm {
         let mut row = [0.0; int8::MOST_DIM];
         let row = &mut row[..self.width()];
         for ((feature, x), slot) in features.iter().zip(values).zip(out) {
-            let feature = *feature as usize;
-            self.factors.read(feature, row);
-            let [weight, half] = self.own.get(feature).copied().unwrap_or_default();
+            let [weight, half] = self.read(*feature, row);
             *slot = weight * x + (0.5 * x * kernel::dot(row, sum) - half * x * x);
         }
     }
 }
 
-/// Adds up `x · row` of the features, sixteen columns at a time in registers, then four.
-#[inline(always)]
-fn gather<N: Stored>(
-    numbers: &[N],
-    scale: Option<&[f32]>,
-    width: usize,
-    features: &[u32],
-    values: &[f32],
-    sum: &mut [f32],
-) {
-    let mut at = 0;
-    let (tiles, rest) = sum.as_chunks_mut::<16>();
-    for tile in tiles {
-        columns::<N, 4>(numbers, scale, width, at, features, values, tile);
-        at += 16;
-    }
-    let (quads, _) = rest.as_chunks_mut::<4>();
-    for quad in quads {
-        columns::<N, 1>(numbers, scale, width, at, features, values, quad);
-        at += 4;
+/// Writes a feature's singles into its record of every tile. `records` begins at the first, and `step` records on is the next.
+fn store(records: &mut [Singles], step: usize, own: [f32; 2], row: &[f32]) {
+    let mut own = own;
+    for (record, columns) in records.iter_mut().step_by(step).zip(row.chunks(TILE)) {
+        record.own = own;
+        record.columns.as_flattened_mut()[..columns.len()].copy_from_slice(columns);
+        own = [0.0; 2];
     }
 }
 
-#[inline(always)]
-fn columns<N: Stored, const Q: usize>(
-    numbers: &[N],
-    scale: Option<&[f32]>,
-    width: usize,
-    at: usize,
-    features: &[u32],
-    values: &[f32],
-    out: &mut [f32],
-) {
-    let rows = numbers.len() / width;
-    let mut sums = [Quad::splat(0.0); Q];
-    for (feature, x) in features.iter().zip(values) {
-        let feature = *feature as usize;
-        // Only of a feature that is there can the product not wrap around.
-        if feature >= rows {
-            continue;
+/// The same for a feature of bytes, with its scale in every tile.
+fn pack(records: &mut [Bytes], step: usize, own: [f32; 2], scale: f32, row: &[i8]) {
+    let mut own = own;
+    for (record, columns) in records.iter_mut().step_by(step).zip(row.chunks(TILE)) {
+        (record.own, record.scale) = (own, scale);
+        for (at, q) in columns.iter().enumerate() {
+            record.columns[at / 4] |= u32::from(q.cast_unsigned()) << (8 * (at % 4));
         }
-        let from = feature * width + at;
-        let Some(row) = numbers.get(from..from + 4 * Q) else { continue };
-        let mut x = *x;
-        if let Some(scale) = scale {
-            let Some(scale) = scale.get(feature) else { continue };
-            x *= scale;
-        }
-        let x = Quad::splat(x);
-        let quads = N::quads::<Q>(row);
-        for q in 0..Q {
-            sums[q] = sums[q] + x * quads[q];
-        }
-    }
-    let (slots, _) = out.as_chunks_mut::<4>();
-    for (slot, sum) in slots.iter_mut().zip(sums) {
-        *slot = sum.to_array();
+        own = [0.0; 2];
     }
 }
