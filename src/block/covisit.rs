@@ -209,3 +209,101 @@ impl Covisit {
         }
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rows of neighbours with their bytes, as a table in either form of the ids.
+    fn table(rows: &[Vec<(u16, u8)>], long: bool, decay: f32) -> Covisit {
+        let mut offset = vec![0];
+        let (mut neighbour, mut byte) = (vec![], vec![]);
+        for row in rows {
+            neighbour.extend(row.iter().map(|(n, _)| *n));
+            byte.extend(row.iter().map(|(_, b)| *b));
+            offset.push(byte.len() as u32);
+        }
+        let scale = (0..rows.len()).map(|i| 0.01 + i as f32 / 64.0).collect();
+        let neighbour = if long {
+            Neighbours::Long(neighbour.into_iter().map(u32::from).collect())
+        } else {
+            Neighbours::Short(neighbour)
+        };
+        Covisit::new(offset, neighbour, byte, scale, decay).expect("a sound table")
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Vec<(u16, u8)>>> {
+        prop::sample::select(vec![0u16, 1, 3, 4, 5, 40]).prop_flat_map(|items| {
+            let row = prop::collection::btree_map(0..items.max(1), any::<u8>(), 0..usize::from(items) + 1);
+            let row = row.prop_map(|row| row.into_iter().collect::<Vec<_>>());
+            prop::collection::vec(row, usize::from(items))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_are_the_definition(
+            rows in rows(), recent in prop::collection::vec(0u32..45, 0..60), decay in 0.1f32..=1.0, long in any::<bool>(),
+        ) {
+            let table = table(&rows, long, decay);
+            let mut all = vec![f32::NAN; rows.len()];
+            table.score_all(&recent, &mut all);
+            let mut parts = vec![f32::NAN; recent.len()];
+            for (candidate, got) in all.iter().enumerate() {
+                let mut exact = 0.0;
+                for (age, prev) in recent.iter().enumerate() {
+                    let row = rows.get(*prev as usize).map_or(&[][..], Vec::as_slice);
+                    for (_, byte) in row.iter().filter(|(n, _)| usize::from(*n) == candidate) {
+                        let scale = 0.01 + f64::from(*prev) / 64.0;
+                        exact += f64::from(decay).powi(age as i32) * scale * f64::from(*byte);
+                    }
+                }
+                prop_assert!((f64::from(*got) - exact).abs() <= 1e-5 * exact + 1e-6, "{} {}", got, exact);
+                prop_assert_eq!(got.to_bits(), table.score(&recent, candidate as u32).to_bits());
+                table.contributions(&recent, candidate as u32, &mut parts);
+                prop_assert_eq!(got.to_bits(), parts.iter().fold(0.0, |sum, part| sum + part).to_bits());
+            }
+            prop_assert_eq!(table.score(&recent, rows.len() as u32 + 3), 0.0);
+        }
+    }
+
+    /// Ten thousand items with 32 neighbours each, ids of both widths.
+    #[test]
+    fn a_whole_catalogue_in_both_forms() {
+        let rows: Vec<Vec<(u16, u8)>> =
+            (0..10_000u32).map(|i| (0..32u32).map(|j| ((i % 31 + j * 311) as u16, (i + j) as u8)).collect()).collect();
+        let recent: Vec<u32> = (0..50).map(|i| i * 197 % 10_000).collect();
+        let mut scores = [vec![0.0; 10_000], vec![0.0; 10_000]];
+        for (long, out) in [false, true].into_iter().zip(&mut scores) {
+            let table = table(&rows, long, 0.8);
+            table.score_all(&recent, out);
+            assert!((0..10_000).all(|c| table.score(&recent, c).to_bits() == out[c as usize].to_bits()));
+        }
+        assert!(scores[0] == scores[1] && scores[0].iter().any(|score| *score > 0.0));
+    }
+
+    #[test]
+    fn unsound_tables_are_refused() {
+        let new = |offset: &[u32], neighbour: &[u16], byte: &[u8], scale: &[f32], decay: f32| {
+            let neighbour = Neighbours::Short(neighbour.to_vec());
+            Covisit::new(offset.to_vec(), neighbour, byte.to_vec(), scale.to_vec(), decay).map(|_| ())
+        };
+        assert_eq!(new(&[0], &[], &[], &[], 1.0), Ok(()));
+        assert_eq!(new(&[], &[], &[], &[], 1.0), Err(BlockError::Size { part: "offset" }));
+        assert_eq!(new(&[0, 1], &[0], &[1], &[1.0], 1.0), Ok(()));
+        assert_eq!(new(&[0, 1], &[0, 0], &[1], &[1.0], 1.0), Err(BlockError::Shape { part: "neighbour" }));
+        assert_eq!(new(&[0, 1], &[0], &[1], &[], 1.0), Err(BlockError::Shape { part: "scale" }));
+        assert_eq!(new(&[0, 1], &[0], &[1], &[f32::NAN], 1.0), Err(BlockError::NotFinite { part: "scale" }));
+        assert_eq!(new(&[0, 1], &[0], &[1], &[-1.0], 1.0), Err(BlockError::Range { part: "scale" }));
+        assert_eq!(new(&[0, 2], &[0], &[1], &[1.0], 1.0), Err(BlockError::Shape { part: "offset" }));
+        assert_eq!(new(&[1, 1], &[0], &[1], &[1.0], 1.0), Err(BlockError::Shape { part: "offset" }));
+        assert_eq!(new(&[0, 2, 1], &[0], &[1], &[1.0; 2], 1.0), Err(BlockError::Range { part: "offset" }));
+        assert_eq!(new(&[0, 1, 0, 1], &[0], &[1], &[1.0; 3], 1.0), Err(BlockError::Range { part: "offset" }));
+        assert_eq!(new(&[0, 1], &[1], &[1], &[1.0], 1.0), Err(BlockError::Range { part: "neighbour" }));
+        assert_eq!(new(&[0, 2, 2], &[1, 1], &[1; 2], &[1.0; 2], 1.0), Err(BlockError::Range { part: "neighbour" }));
+        for decay in [0.0, -0.5, 1.5, f32::NAN] {
+            assert_eq!(new(&[0], &[], &[], &[], decay), Err(BlockError::Range { part: "decay" }));
+        }
+    }
+}

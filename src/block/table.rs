@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 /// The most rows.
 const MOST_ROWS: usize = 1 << 24;
+/// Rows of bytes are stored in groups of so many.
+const BYTES: usize = 16;
 
 /// `rows × dim` numbers.
 ///
-/// Rows are stored with zeros up to a multiple of four, [`Table::width`], so that no loop has a tail; zeros change no sum.
+/// Rows are stored with zeros up to a multiple of four singles, or sixteen bytes, [`Table::width`], so that no loop has a tail; zeros change no sum.
 ///
 /// # Examples
 /// ```
@@ -47,7 +49,7 @@ impl Table {
     /// # Errors
     /// [`BlockError`] of the part `table`: `Size` for more than 2²⁴ rows, no dimension or more than 512; `Shape`; `NotFinite`.
     pub fn singles(rows: usize, dim: usize, numbers: Vec<f32>) -> Result<Self, BlockError> {
-        let width = check(rows, dim, numbers.len())?;
+        let width = check(rows, dim, numbers.len(), 4)?;
         finite("table", &numbers)?;
         let numbers = if width == dim { numbers } else { padded(&numbers, dim, width, 0.0) };
         Ok(Table { rows, dim, width, numbers: Numbers::Singles(numbers) })
@@ -61,7 +63,7 @@ impl Table {
     /// # Errors
     /// As [`Table::singles`]; of the part `scale` also `Range`, where one is negative.
     pub fn bytes(rows: usize, dim: usize, numbers: Vec<i8>, scale: Vec<f32>) -> Result<Self, BlockError> {
-        let width = check(rows, dim, numbers.len())?;
+        let width = check(rows, dim, numbers.len(), BYTES)?;
         if scale.len() != rows {
             return Err(BlockError::Shape { part: "scale" });
         }
@@ -78,12 +80,13 @@ impl Table {
     /// The same numbers as bytes, each within half of its row's scale. A table of bytes stays as it is.
     pub fn quantised(self) -> Self {
         let Numbers::Singles(numbers) = &self.numbers else { return self };
-        let mut bytes = vec![0; numbers.len()];
+        let width = self.dim.next_multiple_of(BYTES);
+        let mut bytes = vec![0; self.rows * width];
         let mut scale = Vec::with_capacity(self.rows);
-        for (row, out) in numbers.chunks_exact(self.width).zip(bytes.chunks_exact_mut(self.width)) {
+        for (row, out) in numbers.chunks_exact(self.width).zip(bytes.chunks_exact_mut(width)) {
             scale.push(int8::quantise(row, out));
         }
-        Table { numbers: Numbers::Bytes(bytes, scale), ..self }
+        Table { width, numbers: Numbers::Bytes(bytes, scale), ..self }
     }
 
     /// Number of rows.
@@ -96,7 +99,7 @@ impl Table {
         self.dim
     }
 
-    /// Length of a row as it is stored: `dim`, rounded up to a multiple of four. Buffers for sums of rows have this length.
+    /// Length of a row as it is stored: `dim`, rounded up to a multiple of four or sixteen.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -130,14 +133,14 @@ impl Table {
 }
 
 /// The stored length of a row.
-fn check(rows: usize, dim: usize, numbers: usize) -> Result<usize, BlockError> {
+fn check(rows: usize, dim: usize, numbers: usize, group: usize) -> Result<usize, BlockError> {
     if rows > MOST_ROWS || dim == 0 || dim > int8::MOST_DIM {
         return Err(BlockError::Size { part: "table" });
     }
     if rows.checked_mul(dim) != Some(numbers) {
         return Err(BlockError::Shape { part: "table" });
     }
-    Ok(dim.next_multiple_of(4))
+    Ok(dim.next_multiple_of(group))
 }
 
 fn padded<T: Copy>(numbers: &[T], dim: usize, width: usize, zero: T) -> Vec<T> {

@@ -123,3 +123,50 @@ fn sink(keys: &mut [u64]) {
         at = child;
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_best_are_those_of_a_full_sort(
+            // Few distinct scores, so that ties decide.
+            scores in prop::collection::vec(prop::sample::select(vec![-1e30f32, -1.0, -0.0, 0.0, 0.25, 3.0, f32::MAX, f32::NAN, f32::NEG_INFINITY]), 0..80),
+            most in prop::sample::select(vec![0usize, 1, 3, 4, 5, 17, 100]), again in 0usize..80,
+        ) {
+            let mut order: Vec<u32> = (0..scores.len() as u32).filter(|i| scores[*i as usize] > f32::NEG_INFINITY).collect();
+            order.sort_by(|a, b| scores[*b as usize].partial_cmp(&scores[*a as usize]).expect("numbers").then(a.cmp(b)));
+            order.truncate(most);
+            let mut best = Best::new(most);
+            for turn in 0..2 {
+                let offer = |best: &mut Best, i: usize| best.offer(i as u32, scores[i]);
+                if turn == 0 {
+                    best.offer_all(&scores);
+                } else {
+                    // Backwards, with a look at what there is so far in between.
+                    best.clear();
+                    (0..scores.len()).rev().filter(|i| *i >= again).for_each(|i| offer(&mut best, i));
+                    let seen = best.ranked().count();
+                    prop_assert_eq!(seen, best.len());
+                    (0..scores.len().min(again)).for_each(|i| offer(&mut best, i));
+                }
+                let found: Vec<(u32, f32)> = best.ranked().collect();
+                prop_assert_eq!(found.iter().map(|(i, _)| *i).collect::<Vec<_>>(), order.clone());
+                prop_assert!(found.iter().all(|(i, score)| *score == scores[*i as usize]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_hundred_of_ten_thousand() {
+        let scores: Vec<f32> = (0..10_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as f32).collect();
+        let mut best = Best::new(100);
+        best.offer_all(&scores);
+        let mut sorted = scores.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(best.ranked().map(|(_, score)| score).collect::<Vec<_>>(), sorted[..100]);
+        assert!(!best.is_empty());
+    }
+}

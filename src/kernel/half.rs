@@ -33,3 +33,48 @@ pub fn narrow(x: f32) -> u16 {
     };
     half as u16 | sign
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    /// What the 16 bits stand for, by the definition of the format.
+    fn exact(half: u16) -> f64 {
+        let (exponent, fraction) = (i32::from(half >> 10 & 31), f64::from(half & 1023));
+        let size = if exponent == 0 {
+            fraction / 1024.0 * 2f64.powi(-14)
+        } else {
+            (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15)
+        };
+        if half >> 15 == 1 { -size } else { size }
+    }
+
+    #[test]
+    fn every_half_widens_to_its_number_and_back() {
+        for half in 0..=u16::MAX {
+            let single = widen(half);
+            if half & 0x7c00 == 0x7c00 {
+                assert_eq!(single.is_nan(), half & 0x03ff != 0, "{half:04x}");
+                assert!(!single.is_finite());
+                assert!(single.is_nan() || narrow(single) == half);
+            } else {
+                assert_eq!(f64::from(single), exact(half), "{half:04x}");
+                assert_eq!(narrow(single), half);
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_half_is_taken_and_of_two_the_even_one() {
+        for half in (0..0x7bff_u16).step_by(7) {
+            let (low, high) = (widen(half), widen(half + 1));
+            let middle = (low + high) / 2.0;
+            let even = if half % 2 == 0 { half } else { half + 1 };
+            assert_eq!([narrow(middle), narrow(-middle)], [even, even | 0x8000], "{half:04x}");
+            assert_eq!(narrow(f32::from_bits(middle.to_bits() + 1)), half + 1);
+            assert_eq!(narrow(f32::from_bits(middle.to_bits() - 1)), half);
+        }
+        assert_eq!([narrow(65_519.9), narrow(65_520.0), narrow(f32::MAX)], [0x7bff, 0x7c00, 0x7c00]);
+        assert!(widen(narrow(f32::NAN)).is_nan());
+    }
+}

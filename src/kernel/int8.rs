@@ -9,26 +9,22 @@ use super::lanes::MAGIC;
 /// The most dimensions: `512 · 128 · 32,767 < 2³¹`.
 pub const MOST_DIM: usize = 512;
 
+/// A row in groups of sixteen.
+pub type Row<'a> = &'a [[i8; 16]];
+
 /// Sixteen signed bytes, the lowest of each word first, as four quads of singles, each exact.
 #[inline(always)]
 pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
     forms::widen(bytes)
 }
 
-/// `Σ row_j · x_j`, exact up to [`MOST_DIM`] dimensions; beyond, it wraps.
+/// `Σ row_j · x_j` of four rows at once, exact up to [`MOST_DIM`] dimensions; beyond, it wraps.
 ///
 /// # Shapes
-/// Both of one length; of two lengths the shorter counts.
-#[inline]
-pub fn dot(row: &[i8], x: &[i16]) -> i32 {
-    let n = row.len().min(x.len());
-    let (rows, row_tail) = row[..n].as_chunks::<16>();
-    let (xs, x_tail) = x[..n].as_chunks::<16>();
-    let mut sum = forms::dot(rows, xs);
-    for (q, x) in row_tail.iter().zip(x_tail) {
-        sum = sum.wrapping_add(i32::from(*q) * i32::from(*x));
-    }
-    sum
+/// All of one length, in groups of sixteen; of several the shortest counts.
+#[inline(always)]
+pub fn dot_four(rows: (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
+    forms::dot_four(rows, x)
 }
 
 /// Rounds a row to signed bytes of at most 127 and returns its scale: each is within half a scale of its number.
@@ -79,7 +75,7 @@ fn round(x: f32, inverse: f32) -> i32 {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod forms {
-    use super::Quad;
+    use super::{Quad, Row};
 
     #[inline(always)]
     pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
@@ -89,20 +85,26 @@ mod forms {
     }
 
     #[inline(always)]
-    pub fn dot(rows: &[[i8; 16]], xs: &[[i16; 16]]) -> i32 {
-        let mut sum = 0i32;
-        for (row, x) in rows.iter().zip(xs) {
-            for l in 0..16 {
-                sum = sum.wrapping_add(i32::from(row[l]) * i32::from(x[l]));
-            }
+    pub fn dot_four(rows: (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
+        (dot(rows.0, x), dot(rows.1, x), dot(rows.2, x), dot(rows.3, x))
+    }
+
+    fn dot(row: Row<'_>, x: &[[i16; 16]]) -> i32 {
+        let (mut a, mut b, mut c, mut d) = (0i32, 0i32, 0i32, 0i32);
+        let (row, x) = (row.as_flattened().as_chunks::<4>().0, x.as_flattened().as_chunks::<4>().0);
+        for (q, x) in row.iter().zip(x) {
+            a = a.wrapping_add(i32::from(q[0]) * i32::from(x[0]));
+            b = b.wrapping_add(i32::from(q[1]) * i32::from(x[1]));
+            c = c.wrapping_add(i32::from(q[2]) * i32::from(x[2]));
+            d = d.wrapping_add(i32::from(q[3]) * i32::from(x[3]));
         }
-        sum
+        a.wrapping_add(b).wrapping_add(c).wrapping_add(d)
     }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod forms {
-    use super::Quad;
+    use super::{Quad, Row};
     use core::arch::wasm32::*;
 
     #[inline(always)]
@@ -120,21 +122,85 @@ mod forms {
     }
 
     #[inline(always)]
-    pub fn dot(rows: &[[i8; 16]], xs: &[[i16; 16]]) -> i32 {
-        let mut sum = i32x4_splat(0);
-        for (row, x) in rows.iter().zip(xs) {
-            let (lower, upper) = x.split_at(8);
-            // SAFETY: sixteen bytes are read from a reference to sixteen, twice eight words from one to eight each; no alignment is
-            // asked for.
-            let (row, lower, upper) = unsafe {
-                (v128_load(row.as_ptr().cast()), v128_load(lower.as_ptr().cast()), v128_load(upper.as_ptr().cast()))
+    pub fn dot_four((a, b, c, d): (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
+        let zero = i32x4_splat(0);
+        let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) = (zero, zero, zero, zero);
+        for ((((x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
+            // SAFETY: both are as many bytes of which every pattern is a value.
+            let [low, high] = unsafe { core::mem::transmute::<[i16; 16], [v128; 2]>(*x) };
+            let add = |sum, row: &[i8; 16]| {
+                // SAFETY: as above.
+                let row = unsafe { core::mem::transmute::<[i8; 16], v128>(*row) };
+                let low = i32x4_dot_i16x8(i16x8_extend_low_i8x16(row), low);
+                i32x4_add(sum, i32x4_add(low, i32x4_dot_i16x8(i16x8_extend_high_i8x16(row), high)))
             };
-            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_extend_low_i8x16(row), lower));
-            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_extend_high_i8x16(row), upper));
+            (sum_a, sum_b, sum_c, sum_d) = (add(sum_a, a), add(sum_b, b), add(sum_c, c), add(sum_d, d));
         }
-        i32x4_extract_lane::<0>(sum)
-            .wrapping_add(i32x4_extract_lane::<1>(sum))
-            .wrapping_add(i32x4_extract_lane::<2>(sum))
-            .wrapping_add(i32x4_extract_lane::<3>(sum))
+        let close = |sum| {
+            let low = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
+            i32x4_extract_lane::<0>(low).wrapping_add(i32x4_extract_lane::<1>(low))
+        };
+        (close(sum_a), close(sum_b), close(sum_c), close(sum_d))
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sums_are_exact(groups in 0usize..33, seed in any::<u32>()) {
+            let word = |i: usize| (i as u32).wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8;
+            let row = |r: usize| (0..groups).map(|g| core::array::from_fn(|l| word(r * 512 + g * 16 + l) as i8)).collect::<Vec<[i8; 16]>>();
+            let x: Vec<[i16; 16]> = (0..groups).map(|g| core::array::from_fn(|l| word(9_999 + g * 16 + l) as i16)).collect();
+            let rows = [row(0), row(1), row(2), row(3)];
+            let exact = rows.each_ref().map(|row| {
+                let pairs = row.as_flattened().iter().zip(x.as_flattened());
+                pairs.map(|(q, x)| i64::from(*q) * i64::from(*x)).sum::<i64>()
+            });
+            let (a, b, c, d) = dot_four((&rows[0], &rows[1], &rows[2], &rows[3]), &x);
+            prop_assert_eq!([a, b, c, d].map(i64::from), exact);
+        }
+
+        #[test]
+        fn quantised_numbers_are_within_half_a_scale(numbers in prop::collection::vec(-1e4f32..1e4, 0..40), bits in any::<u32>()) {
+            let mut numbers = numbers;
+            numbers.extend([f32::NAN, f32::INFINITY, 0.0]);
+            let wild = f32::from_bits(bits);
+            numbers.push(if wild.abs() < 1e4 { wild } else { 1.0 });
+            let (mut bytes, mut words) = (vec![0i8; numbers.len()], vec![0i16; numbers.len()]);
+            let (scale, fine) = (quantise(&numbers, &mut bytes), quantise_words(&numbers, &mut words));
+            for ((x, q), w) in numbers.iter().zip(&bytes).zip(&words) {
+                let x = if x.is_finite() { *x } else { 0.0 };
+                prop_assert!((f64::from(x) - f64::from(scale) * f64::from(*q)).abs() <= 0.501 * f64::from(scale) + 1e-30);
+                prop_assert!((f64::from(x) - f64::from(fine) * f64::from(*w)).abs() <= 0.51 * f64::from(fine) + 1e-30);
+                prop_assert!(*q >= -127 && *w >= -32_767);
+            }
+        }
+
+        #[test]
+        fn bytes_widen_in_their_order(bytes in prop::array::uniform16(any::<i8>())) {
+            let words = core::array::from_fn(|w| u32::from_le_bytes(core::array::from_fn(|b| bytes[4 * w + b] as u8)));
+            let (a, b, c, d) = widen(words);
+            let quads = [a, b, c, d].map(Quad::to_array);
+            prop_assert_eq!(quads.as_flattened(), &bytes.map(f32::from)[..]);
+        }
+    }
+
+    #[test]
+    fn the_largest_sum_does_not_wrap() {
+        let (row, x) = (vec![[-128i8; 16]; MOST_DIM / 16], vec![[32_767i16; 16]; MOST_DIM / 16]);
+        let exact = -128 * 32_767 * MOST_DIM as i64;
+        assert_eq!(i64::from(dot_four((&row, &row, &row, &row), &x).3), exact);
+    }
+
+    #[test]
+    fn numbers_too_small_or_too_large_have_a_scale() {
+        let mut bytes = [9; 2];
+        assert_eq!((quantise(&[1e-31, -1e-38], &mut bytes), bytes), (0.0, [0, 0]));
+        let scale = quantise(&[f32::MAX, f32::MIN], &mut bytes);
+        assert!(scale.is_finite() && bytes == [127, -127]);
     }
 }

@@ -42,4 +42,3 @@ impl Fm {
         math::softplus(z) - label * z
     }
 }
-

@@ -145,7 +145,7 @@ impl Fm {
             let own = [*weight, 0.5 * kernel::dot(row, row)];
             match (&mut fm.records, factors.numbers()) {
                 (Records::Bytes(records), Numbers::Bytes(bytes, scale)) => {
-                    let row = &bytes[feature * row.len()..][..dim];
+                    let row = &bytes[feature * factors.width()..][..dim];
                     pack(&mut records[feature..], features + 1, own, scale[feature], row);
                 }
                 (Records::Singles(records), _) => store(&mut records[feature..], features + 1, own, row),
@@ -329,3 +329,6 @@ fn pack(records: &mut [Bytes], step: usize, own: [f32; 2], scale: f32, row: &[i8
         own = [0.0; 2];
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -6,7 +6,8 @@ pub use gradient::{add_bpr, add_logistic};
 
 use super::error::{BlockError, finite};
 use super::table::{Numbers, Table};
-use crate::kernel::{self, int8};
+use crate::kernel::math::Lanes;
+use crate::kernel::{self, Quad, int8};
 use alloc::vec::Vec;
 
 /// Item vectors and their biases: the item tower of a two-tower model, or the factors of a matrix factorisation.
@@ -109,13 +110,24 @@ impl Vectors {
     }
 
     /// The score of one item; 0 for an item that the table does not have. Always finite.
-    pub fn score(&self, query: &Query, item: usize) -> f32 {
-        if item >= self.items() {
-            return 0.0;
+    pub fn score(&self, query: &Query, item: u32) -> f32 {
+        self.score_four(query, [item; 4])[0]
+    }
+
+    /// The scores of some items, each with the bits of [`Vectors::score`].
+    ///
+    /// # Shapes
+    /// `items`, `out`: as many.
+    pub fn score_each(&self, query: &Query, items: &[u32], out: &mut [f32]) {
+        let n = out.len().min(items.len());
+        let (fours, rest) = out[..n].as_chunks_mut::<4>();
+        let (of, of_rest) = items[..n].as_chunks::<4>();
+        for (slots, items) in fours.iter_mut().zip(of) {
+            *slots = self.score_four(query, *items);
         }
-        let mut score = [0.0];
-        self.score_from(query, item, &mut score);
-        score[0]
+        for (slot, item) in rest.iter_mut().zip(of_rest) {
+            *slot = self.score(query, *item);
+        }
     }
 
     /// The scores of the whole catalogue, each with the bits of [`Vectors::score`].
@@ -123,27 +135,68 @@ impl Vectors {
     /// # Shapes
     /// `out`: `[items]`; beyond, 0.
     pub fn score_all(&self, query: &Query, out: &mut [f32]) {
-        self.score_from(query, 0, out);
+        let (fours, rest) = out.as_chunks_mut::<4>();
+        let mut item = 0;
+        for slots in fours {
+            *slots = self.score_four(query, [item, item + 1, item + 2, item + 3]);
+            item += 4;
+        }
+        for slot in rest {
+            *slot = self.score(query, item);
+            item += 1;
+        }
     }
 
-    /// The scores of the items `from, from + 1 …`.
-    fn score_from(&self, query: &Query, from: usize, out: &mut [f32]) {
-        let width = self.table.width();
-        match self.table.numbers() {
+    /// Four at a time, so that four sums wait for their additions together.
+    ///
+    /// Written out: loops over four are not unrolled where size counts, and what they keep in memory stalls the vectors read from there.
+    #[inline(never)]
+    fn score_four(&self, query: &Query, items: [u32; 4]) -> [f32; 4] {
+        let (a, b, c, d) = match self.table.numbers() {
             Numbers::Singles(numbers) => {
-                kernel::matvec(numbers.get(from * width..).unwrap_or_default(), width, &query.singles, out);
+                let quads = numbers.as_chunks::<4>().0;
+                let x = query.singles.as_chunks::<4>().0;
+                let row = |item: u32| self.row(quads, x.len(), item);
+                let zero = Quad::splat(0.0);
+                let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
+                let rows = row(items[0]).iter().zip(row(items[1])).zip(row(items[2])).zip(row(items[3]));
+                for (x, (((row_a, row_b), row_c), row_d)) in x.iter().zip(rows) {
+                    let x = Quad::new(*x);
+                    a = a + Quad::new(*row_a) * x;
+                    b = b + Quad::new(*row_b) * x;
+                    c = c + Quad::new(*row_c) * x;
+                    d = d + Quad::new(*row_d) * x;
+                }
+                let close = |sum: Quad| {
+                    let lanes = sum.to_array();
+                    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+                };
+                (close(a), close(b), close(c), close(d))
             }
             Numbers::Bytes(numbers, scale) => {
-                out.fill(0.0);
-                let rows = numbers.get(from * width..).unwrap_or_default().chunks_exact(width);
-                for ((slot, row), scale) in out.iter_mut().zip(rows).zip(scale.get(from..).unwrap_or_default()) {
-                    *slot = int8::dot(row, &query.words) as f32 * (scale * query.scale);
-                }
+                let chunks = numbers.as_chunks::<16>().0;
+                let x = query.words.as_chunks::<16>().0;
+                let row = |item: u32| self.row(chunks, x.len(), item);
+                let rows = (row(items[0]), row(items[1]), row(items[2]), row(items[3]));
+                let (a, b, c, d) = int8::dot_four(rows, x);
+                let scaled =
+                    |sum: i32, item: u32| sum as f32 * (scale.get(item as usize).copied().unwrap_or(0.0) * query.scale);
+                (scaled(a, items[0]), scaled(b, items[1]), scaled(c, items[2]), scaled(d, items[3]))
             }
-        }
-        let biases = self.bias.get(from..).unwrap_or_default();
-        for (slot, bias) in out.iter_mut().zip(biases.iter().chain(core::iter::repeat(&0.0))) {
-            *slot = kernel::saturate(*slot + bias);
-        }
+        };
+        let finish = |sum: f32, item: u32| {
+            if item as usize >= self.items() { 0.0 } else { kernel::saturate(sum + self.bias(item as usize)) }
+        };
+        [finish(a, items[0]), finish(b, items[1]), finish(c, items[2]), finish(d, items[3])]
+    }
+
+    /// A row in its groups; for an item that is not there the last one, so that the others find four.
+    #[inline(always)]
+    fn row<'a, T>(&self, groups: &'a [T], len: usize, item: u32) -> &'a [T] {
+        let place = (item as usize).min(self.items().saturating_sub(1));
+        groups.get(place * len..).unwrap_or_default()
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
