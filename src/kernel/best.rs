@@ -72,6 +72,7 @@ impl Best {
     }
 
     /// Takes the scores of the items `0, 1, 2 …` into account.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn offer_all(&mut self, scores: &[f32]) {
         for (index, score) in scores.iter().enumerate() {
             self.offer(index as u32, *score);
@@ -79,6 +80,7 @@ impl Best {
     }
 
     #[inline(never)]
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     fn take(&mut self, key: u64) {
         if self.keys.len() < self.most {
             let mut at = self.keys.len();
@@ -109,6 +111,7 @@ impl Best {
 }
 
 /// Lets the root of a heap sink to its place.
+#[cfg_attr(zhiji_phone, optimize(speed))]
 fn sink(keys: &mut [u64]) {
     let mut at = 0;
     loop {

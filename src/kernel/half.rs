@@ -41,11 +41,8 @@ mod tests {
     /// What the 16 bits stand for, by the definition of the format.
     fn exact(half: u16) -> f64 {
         let (exponent, fraction) = (i32::from(half >> 10 & 31), f64::from(half & 1023));
-        let size = if exponent == 0 {
-            fraction / 1024.0 * 2f64.powi(-14)
-        } else {
-            (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15)
-        };
+        let power = |n: i32| f64::from_bits(((n + 1023) as u64) << 52);
+        let size = if exponent == 0 { fraction * power(-24) } else { (1024.0 + fraction) * power(exponent - 25) };
         if half >> 15 == 1 { -size } else { size }
     }
 

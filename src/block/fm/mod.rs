@@ -220,6 +220,7 @@ impl Fm {
     ///
     /// # Shapes
     /// `features`, `values`: as many, finite; `sum`: `[width]`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn part(&self, features: &[u32], values: &[f32], sum: &mut [f32]) -> f32 {
         let own = match &self.records {
             Records::Singles(records) => self.gather(records, features, values, sum),
@@ -265,6 +266,7 @@ impl Fm {
     ///
     /// # Shapes
     /// Both sums: `[width]`; an empty one is that of no features.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn logit(&self, user: (f32, &[f32]), item: (f32, &[f32])) -> f32 {
         kernel::saturate(self.bias + ((user.0 + item.0) + kernel::dot(user.1, item.1)))
     }
@@ -275,6 +277,7 @@ impl Fm {
     ///
     /// # Shapes
     /// `features`, `values`: `[candidates, active]`; `scratch`: `[width]`; `out`: `[candidates]`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn score_each(
         &self,
         user: (f32, &[f32]),

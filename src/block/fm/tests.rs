@@ -165,7 +165,7 @@ fn ten_thousand_features_and_unknown_ones() {
 fn numbers_that_overflow_give_the_largest_score() {
     let fm = Fm::new(0.0, &[3e38, -3e38], &Table::singles(2, 1, vec![1e19, 0.0]).expect("finite")).expect("finite");
     assert_eq!(whole(&fm, &[1, 1], &[2.0, 2.0]), f32::MIN);
-    assert_eq!(whole(&fm, &[0, 0], &[1e19, 1e19]).is_finite(), true);
+    assert!(whole(&fm, &[0, 0], &[1e19, 1e19]).is_finite());
     assert_eq!(fm.logit((f32::INFINITY, &[]), (f32::NEG_INFINITY, &[])), 0.0);
 }
 

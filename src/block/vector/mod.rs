@@ -151,6 +151,7 @@ impl Vectors {
     ///
     /// Written out: loops over four are not unrolled where size counts, and what they keep in memory stalls the vectors read from there.
     #[inline(never)]
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     fn score_four(&self, query: &Query, items: [u32; 4]) -> [f32; 4] {
         let (a, b, c, d) = match self.table.numbers() {
             Numbers::Singles(numbers) => {
