@@ -27,7 +27,8 @@ use alloc::vec::Vec;
 /// # Examples
 /// ```
 /// use zhiji::block::{Fm, Table};
-/// let fm = Fm::new(0.5, vec![1.0, 2.0, 0.0], Table::singles(3, 2, vec![1.0, 0.0, 3.0, 1.0, 0.0, 5.0])?)?;
+/// let factors = Table::singles(3, 2, vec![1.0, 0.0, 3.0, 1.0, 0.0, 5.0])?;
+/// let fm = Fm::new(0.5, &[1.0, 2.0, 0.0], &factors)?;
 /// let (mut user, mut item) = (vec![0.0; fm.width()], vec![0.0; fm.width()]);
 /// let (own_user, own_item) = (fm.part(&[0], &[1.0], &mut user), fm.part(&[1], &[0.5], &mut item));
 /// // 0.5 + 1 · 1 + 2 · 0.5 + (1, 0) · (3, 1) · 1 · 0.5
