@@ -6,6 +6,7 @@ mod files;
 pub mod import;
 pub mod inspect;
 pub mod keys;
+mod live;
 pub mod publish;
 pub mod root;
 pub mod serve;

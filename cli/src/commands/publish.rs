@@ -2,28 +2,43 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use zhiji::bundle;
 use zhiji::sync::manifest::{ManifestPayload, RawEntry};
-use zhiji::sync::{Context as Signed, EngineVersion, open_manifest, verify_manifest};
+use zhiji::sync::{Context as Signed, EngineVersion, verify_manifest};
 
 use super::files::{RoleKey, envelope, now_ms, roots, write_atomically};
+use super::live::{Live, Next, manifest_copy};
 
 /// Options of `zhiji publish`.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  zhiji publish --bundle model.safetensors --space shop --keys keys --out site\n  \
-    zhiji publish --bundle old.safetensors --share 875 --bundle new.safetensors --share 125 \\\n      --space shop --version 7 --keys keys --out site   # one device in eight takes the new one\n\n\
-    Bundles are written first and manifest.json last, each moved into place whole: a phone never sees half a publication.")]
+#[command(
+    group = clap::ArgGroup::new("what").required(true),
+    after_help = "Examples:\n  zhiji publish --bundle model.safetensors --space shop --keys keys --out site --dry-run\n  \
+    zhiji publish --bundle model.safetensors --space shop --keys keys --out site\n  \
+    zhiji publish --bundle new.safetensors --stage 125 --space shop --keys keys --out site    # one device in eight takes it\n  \
+    zhiji publish --bundle new.safetensors --stage 500 --space shop --keys keys --out site    # then half of them\n  \
+    zhiji publish --bundle a.safetensors --share 500 --bundle b.safetensors --share 500 --space shop --keys keys --out site\n  \
+    zhiji publish --rollback-to 6 --space shop --keys keys --out site    # version 6's bundles, as a new version\n\n\
+    Bundles are written first and manifest.json last, each moved into place whole: a phone never sees half a publication.\n\
+    Phones never go back to an older version: a rollback publishes what an older one held under the next number."
+)]
 pub struct Args {
-    /// A bundle made by `zhiji train`; give it several times for a rollout.
-    #[arg(long, value_name = "FILE", required = true)]
+    /// A bundle made by `zhiji train`; give it several times for arms.
+    #[arg(long, value_name = "FILE", group = "what")]
     bundle: Vec<PathBuf>,
     /// Share of all devices for each --bundle, per mille: multiples of 125 that add up to 1000.
-    #[arg(long, value_name = "PER_MILLE")]
+    #[arg(long, value_name = "PER_MILLE", requires = "bundle")]
     share: Vec<u16>,
+    /// Give the one --bundle this share and leave the rest to what is live.
+    #[arg(long, value_name = "PER_MILLE", requires = "bundle", conflicts_with = "share")]
+    stage: Option<u16>,
+    /// Publish the bundles and shares of this older version again, as a new one.
+    #[arg(long, value_name = "VERSION", group = "what")]
+    rollback_to: Option<u64>,
     /// The space of the mini-program's schema.
     #[arg(long)]
     space: String,
@@ -37,44 +52,38 @@ pub struct Args {
     #[arg(long, value_name = "TREE")]
     out: PathBuf,
     /// Days until phones stop installing it; what they have stays in use.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_name = "DAYS")]
     expires_days: u64,
     /// The oldest engine that may install it [default: this one].
     #[arg(long, value_name = "VERSION")]
     min_engine: Option<String>,
+    /// Say what would change for phones, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Take this as the present, in milliseconds since the epoch.
     #[arg(long, hide = true)]
     now_ms: Option<u64>,
 }
 
+/// A bundle to publish, with its bytes where they are not in the tree already.
+struct Offer {
+    entry: RawEntry,
+    bytes: Option<Vec<u8>>,
+}
+
 /// Runs `zhiji publish`.
 pub fn run(args: Args) -> Result<()> {
     let now = now_ms(args.now_ms)?;
-    let floor = published_version(&args.out)?;
+    let live = Live::open(&args.out)?;
+    let floor = live.version();
     let version = args.version.unwrap_or(floor + 1);
     if version <= floor {
         bail!("the tree holds version {floor} and phones never go back: give --version {} or more", floor + 1);
     }
-    let shares = shares(&args)?;
-    let engine = args.min_engine.unwrap_or_else(|| EngineVersion::current().to_string());
+    let engine = args.min_engine.clone().unwrap_or_else(|| EngineVersion::current().to_string());
     let (root, root_files) = roots(&args.keys)?;
     let key = RoleKey::read(&args.keys, "manifest")?;
-
-    let mut bundles = Vec::new();
-    let mut contents = Vec::new();
-    for (path, share) in args.bundle.iter().zip(shares) {
-        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        bundle::load(&bytes, &args.space).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-        let sha256 = sha256(&bytes);
-        bundles.push(RawEntry {
-            path: format!("bundles/{sha256}.safetensors"),
-            length: u64::try_from(bytes.len())?,
-            sha256,
-            share,
-            min_engine: engine.clone(),
-        });
-        contents.push(bytes);
-    }
+    let offers = offers(&args, &live, &engine)?;
     let payload = ManifestPayload {
         space: args.space.clone(),
         version,
@@ -85,21 +94,84 @@ pub fn run(args: Args) -> Result<()> {
             .and_then(|span| now.checked_add(span))
             .context("--expires-days is too large")?,
         min_engine: engine,
-        bundles,
+        bundles: offers.iter().map(|offer| offer.entry.clone()).collect(),
     };
     let manifest = envelope(Signed::Manifest, serde_json::to_string(&payload)?, &[&key])?;
     // What a phone would refuse is not published; an engine newer than this one is no reason.
     verify_manifest(&manifest, &root, &args.space, version, now, EngineVersion(u32::MAX, 0, 0))?;
 
+    let next = Next { payload: &payload, tree: &args.out, new: offers.iter().map(|o| o.bytes.as_deref()).collect() };
+    print!("{}", live.difference(&next, now)?);
+    if args.dry_run {
+        println!("nothing was written: leave out --dry-run to publish");
+        return Ok(());
+    }
     for (index, bytes) in root_files.iter().enumerate() {
         write_atomically(&args.out.join(format!("{}.root.json", index + 1)), bytes)?;
     }
-    for (entry, bytes) in payload.bundles.iter().zip(&contents) {
-        write_atomically(&args.out.join(&entry.path), bytes)?;
+    for offer in &offers {
+        if let Some(bytes) = &offer.bytes {
+            write_atomically(&args.out.join(&offer.entry.path), bytes)?;
+        }
     }
+    // A copy under its number is what a later rollback reads; phones do not ask for it.
+    write_atomically(&manifest_copy(&args.out, version), &manifest)?;
     write_atomically(&args.out.join("manifest.json"), &manifest)?;
     println!("version {version}, {} bundle(s), {}", payload.bundles.len(), args.out.join("manifest.json").display());
     Ok(())
+}
+
+/// What is to be offered: files, files beside what is live, or what an older version offered.
+fn offers(args: &Args, live: &Live, engine: &str) -> Result<Vec<Offer>> {
+    if let Some(version) = args.rollback_to {
+        return live.older(version, &args.space)?.into_iter().map(|entry| in_tree(args, entry)).collect();
+    }
+    let mut own = Vec::new();
+    for path in &args.bundle {
+        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        bundle::load(&bytes, &args.space).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        let sha256 = sha256(&bytes);
+        let entry = RawEntry {
+            path: format!("bundles/{sha256}.safetensors"),
+            length: u64::try_from(bytes.len())?,
+            sha256,
+            share: 1000,
+            min_engine: engine.to_string(),
+        };
+        own.push(Offer { entry, bytes: Some(bytes) });
+    }
+    let Some(stage) = args.stage else {
+        for (offer, share) in own.iter_mut().zip(shares(args)?) {
+            offer.entry.share = share;
+        }
+        return Ok(own);
+    };
+    let (Some(mut staged), true) = (own.pop(), own.is_empty()) else { bail!("--stage goes with one --bundle") };
+    if stage == 0 || stage > 1000 || !stage.is_multiple_of(125) {
+        bail!("a stage is a multiple of 125 between 125 and 1000");
+    }
+    staged.entry.share = stage;
+    if stage == 1000 {
+        return Ok(vec![staged]);
+    }
+    let mut rest: Vec<RawEntry> = live.entries().filter(|entry| entry.sha256 != staged.entry.sha256).cloned().collect();
+    let (Some(mut before), true) = (rest.pop(), rest.is_empty()) else {
+        bail!("a stage needs exactly one other bundle that is live: give every --bundle with its --share")
+    };
+    before.share = 1000 - stage;
+    // Arms are given out in the order of the list: what grows from the end takes no device back.
+    Ok(vec![in_tree(args, before)?, staged])
+}
+
+/// A bundle that the tree holds, checked as a phone would.
+fn in_tree(args: &Args, entry: RawEntry) -> Result<Offer> {
+    let path = args.out.join(&entry.path);
+    let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    if sha256(&bytes) != entry.sha256 {
+        bail!("{} is not what its name says: publish it again from its file", path.display());
+    }
+    bundle::load(&bytes, &args.space).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    Ok(Offer { entry, bytes: None })
 }
 
 fn shares(args: &Args) -> Result<Vec<u16>> {
@@ -111,16 +183,6 @@ fn shares(args: &Args) -> Result<Vec<u16>> {
         bail!("give one --share for each --bundle, multiples of 125 that add up to 1000, such as 875 and 125");
     }
     Ok(args.share.clone())
-}
-
-fn published_version(tree: &Path) -> Result<u64> {
-    let path = tree.join("manifest.json");
-    if !path.exists() {
-        return Ok(0);
-    }
-    let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let (_, payload) = open_manifest(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    Ok(payload.version)
 }
 
 /// SHA-256 in hexadecimal.

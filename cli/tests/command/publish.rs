@@ -231,3 +231,51 @@ fn serve_gives_the_tree_and_nothing_else() {
         assert!(!answer.contains("secret"));
     }
 }
+
+#[test]
+fn a_dry_run_says_what_would_change_and_writes_nothing() {
+    let place = Place::new();
+    let said = done(&place.publish(&["--dry-run"]));
+    assert!(said.contains("nothing is live; next is version 1") && said.contains("0 ‰ → 1000 ‰"), "{said}");
+    assert!(said.contains("nothing was written") && !place.site.exists());
+    done(&place.publish(&[]));
+    let before = place.manifest();
+    fs::write(&place.bundle, model(0.75)).unwrap();
+    let said = done(&place.publish(&["--dry-run"]));
+    assert!(said.contains("live is version 1") && said.contains("1000 ‰ → withdrawn"), "{said}");
+    assert!(said.contains("1000 ‰ of the devices get another bundle"), "{said}");
+    assert_eq!(place.manifest(), before);
+    assert_eq!(fs::read_dir(place.site.join("bundles")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_stage_grows_without_taking_a_device_back_and_a_rollback_goes_forward() {
+    let place = Place::new();
+    assert!(refused(&place.publish(&["--stage", "125"])).contains("exactly one other bundle"));
+    done(&place.publish(&[]));
+    fs::write(&place.bundle, model(0.75)).unwrap();
+    assert!(done(&place.publish(&["--stage", "125"])).contains("125 ‰ of the devices"));
+    let said = done(&place.publish(&["--stage", "500"]));
+    assert!(said.contains("875 ‰ → 500 ‰") && said.contains("125 ‰ → 500 ‰"), "{said}");
+    assert!(said.contains("375 ‰ of the devices"), "who had the new one keeps it: {said}");
+    assert!(done(&place.publish(&["--stage", "1000"])).contains("500 ‰ of the devices"));
+    assert!(refused(&place.publish(&["--stage", "100"])).contains("multiple of 125"));
+    let (keys, site) = (text(&place.keys), text(&place.site));
+    let rollback = |version: &str| {
+        ["publish", "--rollback-to", version, "--space", "shop", "--keys", keys, "--out", site].map(String::from)
+    };
+    let run = |args: &[String]| args.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let args = rollback("1");
+    let said = done(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(said.contains("version 5, 1 bundle(s)"), "{}: {said}", run(&args));
+    assert!(done(&["verify", site]).contains("manifest 5"));
+    let manifest: serde_json::Value = serde_json::from_slice(&place.manifest()).unwrap();
+    let payload = manifest["payload"].as_str().unwrap();
+    let first: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.site.join("manifests/1.json")).unwrap()).unwrap();
+    let of = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["bundles"].clone();
+    assert_eq!(of(payload), of(first["payload"].as_str().unwrap()));
+    let args = rollback("9");
+    let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(said.contains("it has: 1, 2, 3, 4, 5"), "{said}");
+}
