@@ -47,6 +47,8 @@ pub struct Item {
     id: String,
     wire: u64,
     values: Vec<Value>,
+    /// Keys of all words, ascending.
+    keys: Vec<u64>,
 }
 
 /// What a page gives for one field, before it is checked.
@@ -104,7 +106,20 @@ impl Item {
                 (Kind::Number { .. }, _) => return Err(bad(&field.name, "give a finite number")),
             });
         }
-        Ok(Self { id: id.to_string(), wire: hash64(id.as_bytes()), values })
+        Ok(Self::of(id.to_string(), values))
+    }
+
+    fn of(id: String, values: Vec<Value>) -> Self {
+        let mut keys = Vec::new();
+        for value in &values {
+            if let Value::Words(words) = value {
+                for word in words {
+                    keys.push(word.key);
+                }
+            }
+        }
+        keys.sort_unstable();
+        Self { wire: hash64(id.as_bytes()), id, values, keys }
     }
 
     /// The page's id.
@@ -138,6 +153,11 @@ impl Item {
         }
     }
 
+    /// The keys of all words, ascending; no word stands twice.
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+
     /// Every word, with the index of its field.
     pub fn all_words(&self) -> impl Iterator<Item = (usize, &Word)> {
         self.values.iter().enumerate().flat_map(|(i, v)| {
@@ -150,7 +170,7 @@ impl Item {
     pub fn recorded(&self, schema: &Schema) -> Self {
         let values = schema.fields.iter().zip(&self.values);
         let values = values.map(|(f, v)| if f.volatile { Value::Absent } else { v.clone() }).collect();
-        Self { id: self.id.clone(), wire: self.wire, values }
+        Self { id: self.id.clone(), wire: self.wire, values, keys: self.keys.clone() }
     }
 
     /// The same item with the candidate's own volatile numbers (in the schema's order; none where absent).
@@ -208,7 +228,18 @@ impl Item {
                 _ => Value::Absent,
             });
         }
-        let wire = hash64(id.as_bytes());
-        Self { id, wire, values }
+        Self::of(id, values)
     }
+}
+
+/// How many keys two ascending lists share.
+#[cfg_attr(zhiji_phone, optimize(speed))]
+pub fn shared_keys(a: &[u64], b: &[u64]) -> u32 {
+    let (mut i, mut j, mut shared) = (0, 0, 0);
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        shared += u32::from(x == y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+    }
+    shared
 }

@@ -80,11 +80,11 @@ impl Engine {
         }
         let context = self.context(now);
         let mut dense = alloc::vec![0.0; self.layout.len()];
-        self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
         let item = &known.item;
         let number = |field| item.number(field);
         let candidate = Candidate { item, number: &number, prior: None };
-        self.layout.fill_pair(&self.schema, &self.observe.memory, context, &candidate, &mut dense);
+        self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
         let mut sums: Vec<(&str, f32)> = Vec::new();
         let parts = self.ranker.contributions(&dense);
         for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {

@@ -147,7 +147,7 @@ impl Engine {
         let context = self.context(request.now);
         let mut dense = vec![0.0f32; self.layout.len()];
         let mut gathered = vec![0.0f32; self.ranker.width()];
-        self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let mut scores = Vec::with_capacity(items.len());
         for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
@@ -155,7 +155,7 @@ impl Engine {
             let number = |field| item.number(field);
             let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
             let candidate = Candidate { item, number: &number, prior };
-            self.layout.fill_pair(&self.schema, &self.observe.memory, context, &candidate, &mut dense);
+            self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
             let frozen = self.ranker.score_pair(fixed, &dense, &mut gathered);
             let personal = self.adapt.score(frozen, &dense);
             let policy = &self.schema.policy;

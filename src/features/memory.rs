@@ -15,7 +15,7 @@ pub const RECENT_MOST: usize = 32;
 pub struct Chosen {
     /// The item's wire id.
     pub wire: u64,
-    /// Keys of its words, in the schema's order.
+    /// Keys of its words, ascending.
     pub keys: Vec<u64>,
 }
 

@@ -5,14 +5,14 @@
 pub mod counters;
 pub mod memory;
 
-use crate::item::Item;
+use crate::item::{Item, shared_keys};
 use crate::kernel::math::ln_f64;
 use crate::schema::{Kind, Schema};
 use crate::time::{DAY_MS, HalfLife};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use counters::Affinity;
+use counters::{Affinity, HALF_LIVES_MOST};
 use memory::Memory;
 
 /// Weight of the user's own rate against a word's few trials.
@@ -37,6 +37,10 @@ pub struct Layout {
     words: Vec<usize>,
     numbers: Vec<(usize, crate::schema::Scale)>,
 }
+
+/// How often the user takes a chance, as a share and as log-odds, at each half-life.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UserRates([(f32, f32); HALF_LIVES_MOST]);
 
 /// The candidate's side of the features.
 pub struct Candidate<'a> {
@@ -72,38 +76,34 @@ fn span(half_life: HalfLife) -> String {
 impl Layout {
     /// The layout of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let mut names = Vec::new();
-        let days: Vec<String> = schema.half_lives.iter().map(|h| span(*h)).collect();
-        names.extend(days.iter().map(|d| format!("user.rate@{d}")));
-        for name in ["events", "value", "lately5", "lately20", "streak", "depth", "gap"] {
-            names.push(format!("user.{name}"));
-        }
-        for name in ["night", "morning", "afternoon", "weekend"] {
-            names.push(format!("time.{name}"));
-        }
-        let user = names.len();
+        let mut names: Vec<String> = Vec::new();
+        let mut add = |subject: &str, features: &[&str]| {
+            for feature in features {
+                names.push([subject, ".", feature].concat());
+            }
+            names.len()
+        };
+        let rates: Vec<String> = schema.half_lives.iter().map(|h| format!("rate@{}", span(*h))).collect();
+        let rates: Vec<&str> = rates.iter().map(String::as_str).collect();
+        add("user", &rates);
+        add("user", &["events", "value", "lately5", "lately20", "streak", "depth", "gap"]);
+        let user = add("time", &["night", "morning", "afternoon", "weekend"]);
         let words: Vec<usize> = schema.word_fields().collect();
         for &field in &words {
-            let name = &schema.fields[field].name;
-            names.extend(days.iter().map(|d| format!("{name}.rate@{d}")));
-            if schema.fields[field].kind == Kind::Tags {
-                names.push(format!("{name}.best"));
-                names.push(format!("{name}.worst"));
+            let field = &schema.fields[field];
+            add(&field.name, &rates);
+            if field.kind == Kind::Tags {
+                add(&field.name, &["best", "worst"]);
             }
-            names.push(format!("{name}.seen"));
-            names.push(format!("{name}.weight"));
+            add(&field.name, &["seen", "weight"]);
         }
-        for name in ["unanswered", "acts", "weight"] {
-            names.push(format!("item.{name}"));
-        }
+        add("item", &["unanswered", "acts", "weight"]);
         let numbers: Vec<_> = schema.scaled_numbers().collect();
         for (field, _) in &numbers {
-            names.push(format!("{}.offset", schema.fields[*field].name));
-            names.push(format!("{}.distance", schema.fields[*field].name));
+            add(&schema.fields[*field].name, &["offset", "distance"]);
         }
-        for name in ["recent.likeness", "prior.score", "prior.given"] {
-            names.push(name.to_string());
-        }
+        add("recent", &["likeness"]);
+        add("prior", &["score", "given"]);
         Self { names, user, words, numbers }
     }
 
@@ -127,17 +127,22 @@ impl Layout {
         self.user
     }
 
-    /// Fills what depends on the user alone: the first [`Layout::user_len`] numbers of `out`. Once per request.
+    /// Fills what depends on the user alone: the first [`Layout::user_len`] numbers of `out`. Once per request; what it gives back is for
+    /// [`Layout::fill_pair`].
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn fill_user(&self, schema: &Schema, memory: &Memory, context: Context, out: &mut [f32]) {
+    pub fn fill_user(&self, schema: &Schema, memory: &Memory, context: Context, out: &mut [f32]) -> UserRates {
+        let mut rates = UserRates::default();
         let mut out = out.iter_mut();
         let mut put = |value: f32| {
             if let Some(slot) = out.next() {
                 *slot = value;
             }
         };
-        for h in 0..schema.half_lives.len() {
-            put(log_odds(user_rate(schema, memory, h, context.now_ms)));
+        for (h, own) in rates.0.iter_mut().enumerate().take(schema.half_lives.len()) {
+            let (trials, hits, _) = memory.all.at(&schema.half_lives, h, context.now_ms);
+            let rate = rate(trials, hits, 0.5, USER_SMOOTHING);
+            *own = (rate, log_odds(rate));
+            put(own.1);
         }
         put(ln(1.0 + memory.events as f32));
         put(if memory.values.n > 0.0 { memory.values.mean } else { 0.0 });
@@ -156,6 +161,7 @@ impl Layout {
         put(on((6..12).contains(&hour)));
         put(on((12..18).contains(&hour)));
         put(on(weekday == 2 || weekday == 3));
+        rates
     }
 
     /// Fills what depends on user and candidate: the numbers of `out` from [`Layout::user_len`] on.
@@ -165,6 +171,7 @@ impl Layout {
         schema: &Schema,
         memory: &Memory,
         context: Context,
+        rates: &UserRates,
         candidate: &Candidate<'_>,
         out: &mut [f32],
     ) {
@@ -181,12 +188,12 @@ impl Layout {
             let longest = schema.half_lives.len().saturating_sub(1);
             let (mut best, mut worst, mut seen, mut weight) = (f32::MIN, f32::MAX, 0.0, 0.0);
             for h in 0..schema.half_lives.len() {
-                let user = user_rate(schema, memory, h, context.now_ms);
+                let (user, odds) = rates.0[h];
                 let mut sum = 0.0;
                 for word in words {
                     let counter = memory.words.get(&word.key).unwrap_or(&none);
                     let (trials, hits, acted) = counter.at(&schema.half_lives, h, context.now_ms);
-                    let lift = log_odds(rate(trials, hits, user, WORD_SMOOTHING)) - log_odds(user);
+                    let lift = log_odds(rate(trials, hits, user, WORD_SMOOTHING)) - odds;
                     sum += lift;
                     if h == longest {
                         best = best.max(lift);
@@ -232,22 +239,17 @@ fn squash(x: f32) -> f32 {
     if x < 0.0 { -ln(1.0 - x) } else { ln(1.0 + x) }
 }
 
-fn user_rate(schema: &Schema, memory: &Memory, h: usize, now_ms: i64) -> f32 {
-    let (trials, hits, _) = memory.all.at(&schema.half_lives, h, now_ms);
-    rate(trials, hits, 0.5, USER_SMOOTHING)
-}
-
 /// Mean share of the candidate's words that each of the last chosen items has.
 #[cfg_attr(zhiji_phone, optimize(speed))]
 fn likeness(memory: &Memory, item: &Item) -> f32 {
     if memory.recent.is_empty() {
         return 0.0;
     }
-    let (mut shared, mut words) = (0u32, 0u32);
-    for (_, word) in item.all_words() {
-        words += 1;
-        shared += memory.recent.iter().map(|c| u32::from(c.keys.contains(&word.key))).sum::<u32>();
+    let mut shared = 0u32;
+    for chosen in &memory.recent {
+        shared += shared_keys(item.keys(), &chosen.keys);
     }
+    let words = item.keys().len();
     if words == 0 { 0.0 } else { shared as f32 / (words as f32 * memory.recent.len() as f32) }
 }
 

@@ -1,53 +1,64 @@
 //! Diversity: maximal marginal relevance over the words of the items.
 
 use super::Entry;
-use crate::item::Item;
+use crate::item::{Item, shared_keys};
 use crate::kernel::math::sigmoid;
 use alloc::vec::Vec;
 
 /// Of the items already shown on the page, how many of the newest count.
 const REMEMBERED: usize = 10;
 
-/// What a candidate is worth for the next place: `λ · σ(score) − (1 − λ) · likeness`.
+/// What every candidate is worth for the next place: `λ · σ(score) − (1 − λ) · likeness`, the likeness being the greatest to anything
+/// placed so far; at λ = 1 the score itself.
 ///
 /// # Source
 /// Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998, section 2.
-pub fn value(lambda: f32, score: f32, likeness: f32) -> f32 {
-    if lambda >= 1.0 { score } else { lambda * sigmoid(score) - (1.0 - lambda) * likeness }
+pub struct Likeness {
+    lambda: f32,
+    /// What of the worth does not change: `λ · σ(score)`.
+    relevance: Vec<f32>,
+    likeness: Vec<f32>,
 }
 
-/// For every candidate, its greatest likeness to anything placed so far.
-pub struct Likeness(Vec<f32>);
-
 impl Likeness {
-    /// Likeness to what was shown before.
-    pub fn new(entries: &[Entry<'_>], shown: &[&Item]) -> Self {
+    /// Before the first place: likeness to what was shown before.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn new(lambda: f32, entries: &[Entry<'_>], shown: &[&Item]) -> Self {
         let recent = &shown[shown.len().saturating_sub(REMEMBERED)..];
-        Self(entries.iter().map(|e| recent.iter().map(|s| jaccard(e.item, s)).fold(0.0, f32::max)).collect())
+        let (mut relevance, mut likeness) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        for entry in entries {
+            let mut most = 0.0f32;
+            if lambda < 1.0 {
+                for item in recent {
+                    most = most.max(jaccard(entry.item, item));
+                }
+            }
+            relevance.push(if lambda < 1.0 { lambda * sigmoid(entry.score) } else { entry.score });
+            likeness.push(most);
+        }
+        Self { lambda, relevance, likeness }
     }
 
-    /// Of candidate `i`.
-    pub fn of(&self, i: usize) -> f32 {
-        self.0.get(i).copied().unwrap_or(0.0)
+    /// The worth of candidate `i`.
+    pub fn value(&self, i: usize) -> f32 {
+        let (relevance, likeness) = (self.relevance.get(i), self.likeness.get(i));
+        relevance.zip(likeness).map_or(0.0, |(relevance, likeness)| relevance - (1.0 - self.lambda) * likeness)
     }
 
     /// Takes the candidate at `chosen` into account.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn apply_placed(&mut self, entries: &[Entry<'_>], chosen: usize) {
-        for (likeness, entry) in self.0.iter_mut().zip(entries) {
-            *likeness = likeness.max(jaccard(entry.item, entries[chosen].item));
+        if self.lambda < 1.0 {
+            for (likeness, entry) in self.likeness.iter_mut().zip(entries) {
+                *likeness = likeness.max(jaccard(entry.item, entries[chosen].item));
+            }
         }
     }
 }
 
 /// Shared words over all words.
-#[cfg_attr(zhiji_phone, optimize(speed))]
 pub fn jaccard(a: &Item, b: &Item) -> f32 {
-    let (mut shared, mut of_a, mut of_b) = (0u32, 0u32, 0u32);
-    for (_, word) in a.all_words() {
-        of_a += 1;
-        shared += u32::from(b.all_words().any(|(_, w)| w.key == word.key));
-    }
-    of_b += b.all_words().count() as u32;
-    let all = of_a + of_b - shared;
+    let shared = shared_keys(a.keys(), b.keys());
+    let all = (a.keys().len() + b.keys().len()) as u32 - shared;
     if all == 0 { 0.0 } else { shared as f32 / all as f32 }
 }

@@ -86,7 +86,7 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
     let Plan { policy, slots, shown, page_order, mut rng } = plan;
     let slots = slots.min(entries.len());
     let mut free: Vec<bool> = entries.iter().map(|_| true).collect();
-    let mut likeness = diversity::Likeness::new(entries, shown);
+    let mut likeness = diversity::Likeness::new(policy.lambda, entries, shown);
     let mut neighbours: Vec<&Item> = shown.to_vec();
     let mut placed: Vec<Placed> = Vec::with_capacity(slots);
     let explore_at = explore::place(policy, slots).filter(|_| !page_order && rng.is_some());
@@ -109,8 +109,7 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
                 if fits.is_empty() {
                     fits = any;
                 }
-                let value = |i: usize| diversity::value(policy.lambda, entries[i].score, likeness.of(i));
-                let values: Vec<f32> = fits.iter().map(|&i| value(i)).collect();
+                let values: Vec<f32> = fits.iter().map(|&i| likeness.value(i)).collect();
                 // In any other place nothing is drawn: the rule without exploration takes the best.
                 let (epsilon, words) = match rng.as_mut().filter(|_| explore_at == Some(slot)) {
                     Some(rng) => (f64::from(policy.epsilon), [rng.word(), rng.word()]),

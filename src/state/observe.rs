@@ -128,10 +128,10 @@ impl Observe {
     fn show(&self, event: &Event, now_ms: i64) -> Pending {
         let mut dense = alloc::vec![0.0; self.layout.len()];
         let context = Context { now_ms, utc_offset_minutes: event.utc_offset_minutes };
-        self.layout.fill_user(&self.schema, &self.memory, context, &mut dense);
+        let rates = self.layout.fill_user(&self.schema, &self.memory, context, &mut dense);
         let number = |field| event.number(&self.schema, field);
         let candidate = Candidate { item: &event.item, number: &number, prior: event.detail.prior };
-        self.layout.fill_pair(&self.schema, &self.memory, context, &candidate, &mut dense);
+        self.layout.fill_pair(&self.schema, &self.memory, context, &rates, &candidate, &mut dense);
         Pending {
             deadline_ms: now_ms,
             positive: false,
@@ -188,7 +188,7 @@ impl Observe {
                 if memory.recent.len() >= RECENT_MOST {
                     memory.recent.pop_front();
                 }
-                let keys = event.item.all_words().map(|(_, w)| w.key).collect();
+                let keys = event.item.keys().to_vec();
                 memory.recent.push_back(Chosen { wire: event.item.wire(), keys });
             }
         }
