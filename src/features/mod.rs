@@ -10,7 +10,7 @@ use crate::kernel::math::ln_f64;
 use crate::schema::{Kind, Schema};
 use crate::time::{DAY_MS, HalfLife};
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use counters::{Affinity, HALF_LIVES_MOST};
 use memory::Memory;
