@@ -26,6 +26,8 @@ enum Command {
     Evaluate(commands::evaluate::Args),
     /// Estimate from a log with propensities what another policy would have earned.
     Estimate(commands::estimate::Args),
+    /// Write examples as safetensors, Parquet or JSON lines, for trainers of any kind.
+    Features(commands::features::Args),
     /// Make and list signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Command),
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Command::Train(args) => commands::train::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Estimate(args) => commands::estimate::run(args),
+        Command::Features(args) => commands::features::run(args),
         Command::Keys(command) => commands::keys::run(command),
         Command::Root(command) => commands::root::run(command),
         Command::Sign(command) => commands::sign::run(command),

@@ -2,6 +2,7 @@
 
 pub mod estimate;
 pub mod evaluate;
+pub mod features;
 mod files;
 pub mod import;
 pub mod inspect;

@@ -15,12 +15,12 @@ use super::schema_file::{self, SchemaFile};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use zhiji::event::Detail;
 use zhiji::item::{Given, Item};
-use zhiji::schema::Schema;
+use zhiji::schema::{Schema, hash64};
 use zhiji::time::Timestamp;
 
 /// Which part of the data an event's example belongs to. All events are folded, whatever their part.
@@ -214,9 +214,44 @@ impl Writer {
     }
 }
 
+/// Where events are read from.
+#[derive(Clone, Debug)]
+enum Events {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, once.
+    Input,
+}
+
+/// One of `of` equal parts of the users, by a hash of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u64,
+    of: u64,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((index, of)) if index < of => Ok(Self { index, of }),
+            _ => Err("give i/n with i from 0 to n - 1, such as 0/8".into()),
+        }
+    }
+}
+
+impl Shard {
+    fn has(self, user: &str) -> bool {
+        hash64(user.as_bytes()) % self.of == self.index
+    }
+}
+
 /// A lab directory, opened: schema and items in memory, events on disk.
 pub struct Dataset {
-    dir: PathBuf,
+    events: Events,
+    shard: Option<Shard>,
     /// The schema.
     pub schema: Rc<Schema>,
     items: HashMap<String, Rc<Item>>,
@@ -238,7 +273,20 @@ impl Dataset {
             Ok(text) => serde_json::from_str(&text).with_context(|| format!("in {}", meta.display()))?,
             Err(_) => Meta::default(),
         };
-        Ok(Self { dir: dir.to_path_buf(), schema: Rc::new(schema), items, meta })
+        let events = Events::File(dir.join(names::EVENTS));
+        Ok(Self { events, shard: None, schema: Rc::new(schema), items, meta })
+    }
+
+    /// The same schema and items, with events from another file; `-` is standard input, whose columns need no header where they are all
+    /// there in the order of a lab directory.
+    pub fn with_events(self, path: &Path) -> Self {
+        let events = if path == Path::new("-") { Events::Input } else { Events::File(path.to_path_buf()) };
+        Self { events, ..self }
+    }
+
+    /// Only the users of one shard.
+    pub fn with_shard(self, shard: Option<Shard>) -> Self {
+        Self { shard, ..self }
     }
 
     /// How many items there are.
@@ -262,15 +310,31 @@ impl Dataset {
         rows: &mut Rows,
         mut each: impl FnMut(User) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let path = self.dir.join(names::EVENTS);
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open_file(&path)?);
-        let columns = Columns::find(reader.headers()?).with_context(|| format!("in {}", path.display()))?;
+        let (path, input): (PathBuf, Box<dyn Read>) = match &self.events {
+            Events::File(path) => (path.clone(), Box::new(open_file(path)?)),
+            Events::Input => ("standard input".into(), Box::new(std::io::stdin().lock())),
+        };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(input);
+        let mut record = csv::StringRecord::new();
+        let mut waits = reader.read_record(&mut record)?;
+        let columns = match Columns::find(&record) {
+            Ok(columns) => {
+                waits = false;
+                columns
+            }
+            // Lines that another program pipes in come without their first one.
+            Err(_) if matches!(self.events, Events::Input) && waits => Columns::all(),
+            Err(error) if waits => return Err(error).with_context(|| format!("in {}", path.display())),
+            Err(_) if matches!(self.events, Events::Input) => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("{} is empty", path.display())),
+        };
         let mut user: Option<User> = None;
         let mut done: HashSet<String> = HashSet::new();
-        let mut record = csv::StringRecord::new();
         loop {
-            let line = reader.position().line();
-            match reader.read_record(&mut record) {
+            let line = if waits { 1 } else { reader.position().line() };
+            let next = if waits { Ok(true) } else { reader.read_record(&mut record) };
+            waits = false;
+            match next {
                 Ok(false) => break,
                 Ok(true) => {}
                 Err(e) if e.is_io_error() => return Err(e.into()),
@@ -280,6 +344,9 @@ impl Dataset {
                 }
             }
             let id = columns.get(&record, "user");
+            if self.shard.is_some_and(|shard| !shard.has(id)) {
+                continue;
+            }
             if user.as_ref().is_none_or(|u| u.id != id) {
                 if let Some(finished) = user.take() {
                     done.insert(finished.id.clone());
@@ -360,6 +427,11 @@ impl Columns {
             }
         }
         Ok(Self(found))
+    }
+
+    /// The columns of a lab directory, in their order.
+    fn all() -> Self {
+        Self(names::COLUMNS.into_iter().enumerate().map(|(at, name)| (name, at)).collect())
     }
 
     fn get<'r>(&self, record: &'r csv::StringRecord, name: &str) -> &'r str {

@@ -4,9 +4,11 @@
 //! no feature itself.
 
 pub mod baselines;
+pub mod catalogue;
 pub mod dataset;
 pub mod evaluation;
 pub mod examples;
+pub mod export;
 pub mod import;
 pub mod logistic;
 pub mod metrics;

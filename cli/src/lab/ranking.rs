@@ -1,19 +1,19 @@
 //! Where what a user wanted stands when the whole catalogue is ranked by the phone's own code, as it was at that moment.
 
 use super::baselines::Baselines;
+use super::catalogue::Catalogue;
 use super::dataset::Dataset;
 use super::examples::progress;
 use super::metrics::ranked::Target;
 use super::phone::Head;
 use super::replay::{Replay, Signal};
 use super::rows::Rows;
-use anyhow::bail;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
-use zhiji::features::{Candidate, Context, Layout};
+use zhiji::features::{Context, Layout};
 use zhiji::item::Item;
 use zhiji::score::Ranker;
-use zhiji::state::{Observe, word_keys};
+use zhiji::state::Observe;
 
 /// One way to rank, with its results.
 #[derive(Debug, Default)]
@@ -63,8 +63,8 @@ pub fn rank(
     rows: &mut Rows,
 ) -> anyhow::Result<Rankings> {
     let mut results = Rankings::default();
-    let items = question.catalogue.iter().map(|i| ranker.score_item(i.wire(), word_keys(i).into_iter())).collect();
-    let mut desk = Desk { data, layout, question, items, results: &mut results, scratch: Scratch::default() };
+    let catalogue = Catalogue::new(data, layout, ranker, question.catalogue);
+    let mut desk = Desk { question, catalogue, results: &mut results, scratch: Scratch::default() };
     let bar = progress(question.wanted.len() as u64, "catalogues ranked");
     let mut number = 0u32;
     data.for_each_user(rows, |user| {
@@ -116,15 +116,11 @@ struct Scratch {
     personal: Vec<f64>,
     frozen: Vec<f64>,
     other: Vec<f64>,
-    dense: Vec<f32>,
 }
 
 struct Desk<'a> {
-    data: &'a Dataset,
-    layout: &'a Layout,
     question: &'a Question<'a>,
-    /// The ranker's own part for each item.
-    items: Vec<f32>,
+    catalogue: Catalogue<'a>,
     results: &'a mut Rankings,
     scratch: Scratch,
 }
@@ -138,22 +134,13 @@ impl Desk<'_> {
         moment: &Moment<'_>,
     ) -> anyhow::Result<()> {
         let n = self.question.catalogue.len();
-        let Scratch { personal, frozen, other, dense } = &mut self.scratch;
+        let Scratch { personal, frozen, other } = &mut self.scratch;
         for scores in [&mut *personal, &mut *frozen, &mut *other] {
             scores.resize(n, 0.0);
         }
-        dense.resize(self.layout.len(), 0.0);
-        let (schema, memory) = (&self.data.schema, &state.memory);
-        self.layout.fill_user(schema, memory, context, dense);
-        for (i, item) in self.question.catalogue.iter().enumerate() {
-            let number = |field| item.number(field);
-            self.layout.fill_pair(schema, memory, context, &Candidate { item, number: &number, prior: None }, dense);
-            let (alone, with_head) = head.score_pair(self.items[i], dense);
-            if !(alone.is_finite() && with_head.is_finite()) {
-                bail!("the score of item {} is not a finite number; nothing is reported", item.id());
-            }
+        self.catalogue.score(state, context, head, |i, alone, with_head| {
             (frozen[i], personal[i]) = (f64::from(alone), f64::from(with_head));
-        }
+        })?;
         let k = self.question.k;
         let mut hidden: HashSet<u32> = moment.acts.iter().copied().collect();
         hidden.remove(&moment.wanted);

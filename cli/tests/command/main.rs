@@ -1,5 +1,6 @@
 //! The command itself, run as a person or a script would run it.
 
+mod features;
 mod inspect;
 mod lab;
 mod publish;

@@ -2,6 +2,7 @@
 //!
 //! A round is an example of one label whose event has a propensity. The choice was among the whole catalogue, for one place of a page.
 
+use super::super::catalogue::Catalogue;
 use super::super::dataset::Dataset;
 use super::super::examples::progress;
 use super::super::phone::Head;
@@ -12,12 +13,11 @@ use anyhow::bail;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::rc::Rc;
-use zhiji::features::{Candidate, Context, Layout};
-use zhiji::item::Item;
+use zhiji::features::{Context, Layout};
 use zhiji::kernel::math::exp_f64;
 use zhiji::rng::{Rng, Seed};
 use zhiji::score::Ranker;
-use zhiji::state::{Observe, word_keys};
+use zhiji::state::Observe;
 
 /// Parts into which rounds are divided, so that the reward model never judges a round that it has seen.
 const FOLDS: usize = 3;
@@ -83,7 +83,8 @@ impl Log {
         let place: HashMap<u64, u32> = (0u32..).zip(&catalogue).map(|(i, item)| (item.wire(), i)).collect();
         let starter = Ranker::starter(layout);
         let asked = ranker.map_or(&starter, |r| r.ranker);
-        let mut desk = ranker.map(|softmax| Desk::new(data, layout, softmax, &catalogue));
+        let mut desk =
+            ranker.map(|softmax| (Catalogue::new(data, layout, softmax.ranker, &catalogue), softmax.temperature));
         let mut choices = Vec::new();
         let mut all = Vec::new();
         let bar = progress(data.meta.users, "users read");
@@ -96,13 +97,13 @@ impl Log {
                 Signal::Reset => head.reset(),
                 Signal::Again(example, matured_ms) => head.remember(example, matured_ms),
                 Signal::Next { state, event, origin, now_ms } => {
-                    if let Some(desk) = desk.as_mut()
+                    if let Some((catalogue, temperature)) = desk.as_mut()
                         && event.detail.propensity.is_some()
                         && failed.is_none()
                     {
                         head.learn(now_ms);
                         let context = Context { now_ms, utc_offset_minutes: event.utc_offset_minutes };
-                        match desk.chances(state, context, &mut head) {
+                        match chances(catalogue, state, context, &mut head, *temperature) {
                             Ok(chances) => drop(open.insert(origin.earlier, chances)),
                             Err(error) => failed = Some(error),
                         }
@@ -158,44 +159,20 @@ impl Log {
     }
 }
 
-/// Asks a ranker about the whole catalogue.
-struct Desk<'a> {
-    data: &'a Dataset,
-    layout: &'a Layout,
-    catalogue: &'a [Rc<Item>],
-    /// The ranker's own part for each item.
-    items: Vec<f32>,
+/// The probabilities with which a ranker's policy chooses each item.
+fn chances(
+    catalogue: &mut Catalogue<'_>,
+    state: &Observe,
+    context: Context,
+    head: &mut Head<'_>,
     temperature: f64,
-    dense: Vec<f32>,
-}
-
-impl<'a> Desk<'a> {
-    fn new(data: &'a Dataset, layout: &'a Layout, softmax: &Softmax<'_>, catalogue: &'a [Rc<Item>]) -> Self {
-        let own = |item: &Rc<Item>| softmax.ranker.score_item(item.wire(), word_keys(item).into_iter());
-        let items = catalogue.iter().map(own).collect();
-        let dense = vec![0.0; layout.len()];
-        Self { data, layout, catalogue, items, temperature: softmax.temperature, dense }
-    }
-
-    fn chances(&mut self, state: &Observe, context: Context, head: &mut Head<'_>) -> anyhow::Result<Vec<f32>> {
-        let (schema, memory) = (&self.data.schema, &state.memory);
-        self.layout.fill_user(schema, memory, context, &mut self.dense);
-        let mut logits = Vec::with_capacity(self.catalogue.len());
-        for (item, own) in self.catalogue.iter().zip(&self.items) {
-            let number = |field| item.number(field);
-            let candidate = Candidate { item, number: &number, prior: None };
-            self.layout.fill_pair(schema, memory, context, &candidate, &mut self.dense);
-            let (_, logit) = head.score_pair(*own, &self.dense);
-            if !logit.is_finite() {
-                bail!("the score of item {} is not a finite number; nothing is reported", item.id());
-            }
-            logits.push(f64::from(logit) / self.temperature);
-        }
-        let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = logits.iter().map(|l| exp_f64(l - most)).collect();
-        let sum: f64 = weights.iter().sum();
-        Ok(weights.iter().map(|w| (w / sum) as f32).collect())
-    }
+) -> anyhow::Result<Vec<f32>> {
+    let mut logits = Vec::new();
+    catalogue.score(state, context, head, |_, _, personal| logits.push(f64::from(personal) / temperature))?;
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|l| exp_f64(l - most)).collect();
+    let sum: f64 = weights.iter().sum();
+    Ok(weights.iter().map(|w| (w / sum) as f32).collect())
 }
 
 /// Mean reward by place and item, pulled towards that of the place.

@@ -1,0 +1,53 @@
+//! The whole catalogue under a ranker and one user's head, as the phone would score it at a moment.
+
+use super::dataset::Dataset;
+use super::phone::Head;
+use anyhow::bail;
+use std::rc::Rc;
+use zhiji::features::{Candidate, Context, Layout};
+use zhiji::item::Item;
+use zhiji::score::Ranker;
+use zhiji::state::{Observe, word_keys};
+
+/// All items, with what of their scores depends on themselves alone.
+pub struct Catalogue<'a> {
+    data: &'a Dataset,
+    layout: &'a Layout,
+    items: &'a [Rc<Item>],
+    own: Vec<f32>,
+    dense: Vec<f32>,
+}
+
+impl<'a> Catalogue<'a> {
+    /// The catalogue under `ranker`.
+    pub fn new(data: &'a Dataset, layout: &'a Layout, ranker: &Ranker, items: &'a [Rc<Item>]) -> Self {
+        let own = items.iter().map(|i| ranker.score_item(i.wire(), word_keys(i).into_iter())).collect();
+        Self { data, layout, items, own, dense: vec![0.0; layout.len()] }
+    }
+
+    /// Scores every item: its place, the ranker's logit, and the logit with the head.
+    ///
+    /// # Errors
+    /// Where one is not finite.
+    pub fn score(
+        &mut self,
+        state: &Observe,
+        context: Context,
+        head: &mut Head<'_>,
+        mut each: impl FnMut(usize, f32, f32),
+    ) -> anyhow::Result<()> {
+        let (schema, memory, dense) = (&self.data.schema, &state.memory, &mut self.dense);
+        let rates = self.layout.fill_user(schema, memory, context, dense);
+        for (i, item) in self.items.iter().enumerate() {
+            let number = |field| item.number(field);
+            let candidate = Candidate { item, number: &number, prior: None };
+            self.layout.fill_pair(schema, memory, context, &rates, &candidate, dense);
+            let (frozen, personal) = head.score_pair(self.own[i], dense);
+            if !(frozen.is_finite() && personal.is_finite()) {
+                bail!("the score of item {} is not a finite number; nothing is reported", item.id());
+            }
+            each(i, frozen, personal);
+        }
+        Ok(())
+    }
+}
