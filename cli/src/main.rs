@@ -7,7 +7,16 @@ use clap::{Parser, Subcommand};
 
 /// The lab of Zhiji: train, measure, sign and publish the models that run inside the mini-program.
 #[derive(Parser)]
-#[command(name = "zhiji", version, arg_required_else_help = true)]
+#[command(
+    name = "zhiji",
+    version,
+    arg_required_else_help = true,
+    after_help = "A model's way, from data to phones:\n  zhiji import movielens ml-latest-small --split time --out films\n  \
+        zhiji train films --label like --out like.safetensors\n  zhiji evaluate films --bundle like.safetensors --html like.html\n  \
+        zhiji keys new --out keys && zhiji root init --keys keys\n  \
+        zhiji publish --bundle like.safetensors --space movielens --keys keys --out site\n  zhiji verify site\n\n\
+        `zhiji help COMMAND` has examples of each."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,7 +52,7 @@ enum Command {
     Serve(commands::serve::Args),
     /// Check a published tree as a phone would.
     Verify(commands::verify::Args),
-    /// Say what is in a bundle, a manifest, a root or a wasm module.
+    /// Say what is in a bundle, a log, a manifest, a root or a wasm module.
     Inspect(commands::inspect::Args),
 }
 

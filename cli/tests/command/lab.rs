@@ -190,3 +190,43 @@ fn tables_become_a_lab_directory() {
         ]
     );
 }
+
+#[test]
+fn an_evaluation_is_a_page_that_stands_alone() {
+    let dir = shop();
+    train(&dir, "click.safetensors", &[]);
+    let (data, bundle, page) = (path(&dir, "shop"), path(&dir, "click.safetensors"), path(&dir, "click.html"));
+    let json = done(&[
+        "evaluate",
+        &data,
+        "--bundle",
+        &bundle,
+        "--json",
+        "--html",
+        &page,
+        "--rankings",
+        "50",
+        "--bootstraps",
+        "20",
+    ]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let number =
+        |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}"));
+    assert_eq!((number("/ranking/rankings"), number("/ranking/items")), (50.0, 120.0));
+    assert!(number("/intervals/auc/low") < number("/all/auc") && number("/all/auc") < number("/intervals/auc/high"));
+    assert!(number("/ranking/all/exposure/coverage") > number("/ranking/popularity/exposure/coverage"));
+    assert_eq!(report["ranking"]["all"]["exposure"]["groupField"], "category");
+    let rows =
+        |list: &str| report[list]["bins"].as_array().unwrap().iter().map(|b| b["rows"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(Some(rows("reliability")), report["all"]["rows"].as_u64());
+    let html = fs::read_to_string(&page).unwrap();
+    for part in ["<svg", "NDCG @10", "co-visitation", "seed 1", "c3"] {
+        assert!(html.contains(part), "{part}");
+    }
+    for loaded in ["<script", "src=", "@import", "url(", "<link"] {
+        assert!(!html.contains(loaded), "the page loads something: {loaded}");
+    }
+    let again = done(&["evaluate", &data, "--bundle", &bundle, "--json", "--rankings", "50", "--bootstraps", "20"]);
+    assert_eq!(again, json, "the same seed draws the same users and examples");
+    assert!(refused(&["evaluate", &data, "--bundle", &bundle, "--group", "price"]).contains("no field of words"));
+}
