@@ -8,8 +8,8 @@ use crate::lab::metrics::bootstrap::Interval;
 use crate::lab::model;
 use crate::lab::report;
 use crate::lab::rows::Rows;
-use anyhow::Context as _;
-use std::path::PathBuf;
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use zhiji::features::Layout;
 use zhiji::score::Ranker;
@@ -17,6 +17,7 @@ use zhiji::score::Ranker;
 /// Options of the command.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  zhiji evaluate films-time --bundle like.safetensors --html like.html\n  \
+    zhiji evaluate films-time --bundle new.safetensors --against live.safetensors\n  \
     zhiji evaluate films-time --bundle like.safetensors --json --rankings 0 | jq .all.auc\n  \
     zhiji evaluate shop --starter --label click\n\n\
     Weights stay as they are; the state goes on folding: every example is scored from what that user had done before it,\n\
@@ -27,6 +28,9 @@ pub struct Args {
     /// The bundle to measure.
     #[arg(long, value_name = "FILE", required_unless_present = "starter", conflicts_with = "starter")]
     bundle: Option<PathBuf>,
+    /// Measure this bundle on the same examples, and say how far the two differ.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Measure the ranker that phones use before they have a bundle.
     #[arg(long)]
     starter: bool,
@@ -75,13 +79,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut rows = Rows::new(args.bad_rows);
     let data = Dataset::open(&args.dir, &mut rows)?;
     let layout = Rc::new(Layout::new(&data.schema));
+    let open = |path: &Path| -> anyhow::Result<(Ranker, usize, usize)> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (ranker, label) = model::open(&bytes, &data.schema, &layout).with_context(|| path.display().to_string())?;
+        Ok((ranker, label_index(&data.schema, Some(&label))?, bytes.len()))
+    };
     let (ranker, label, bundle_bytes) = match &args.bundle {
         None => (Ranker::starter(&layout), label_index(&data.schema, args.label.as_deref())?, 0),
+        Some(path) => open(path)?,
+    };
+    let against = match &args.against {
+        None => None,
         Some(path) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let (ranker, label) =
-                model::open(&bytes, &data.schema, &layout).with_context(|| path.display().to_string())?;
-            (ranker, label_index(&data.schema, Some(&label))?, bytes.len())
+            let (other, of_other, _) = open(path)?;
+            if of_other != label {
+                bail!(
+                    "{} predicts `{}`, the other one `{}`",
+                    path.display(),
+                    data.schema.labels[of_other].name,
+                    data.schema.labels[label].name
+                );
+            }
+            Some((path.display().to_string(), other))
         }
     };
     let plan = Plan {
@@ -98,7 +117,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seed: args.seed,
         group: args.group,
     };
-    let found = evaluation::evaluate(&data, &layout, &ranker, label, &plan, &mut rows)?;
+    let other = against.as_ref().map(|(name, ranker)| (name.as_str(), ranker));
+    let found = evaluation::evaluate(&data, &layout, &ranker, label, other, &plan, &mut rows)?;
     let found = Evaluation { bundle_bytes, ..found };
     if let Some(path) = &args.html {
         std::fs::write(path, report::html(&found)?).with_context(|| format!("cannot write {}", path.display()))?;
@@ -114,6 +134,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn show(value: Option<f64>) -> String {
     value.map_or("–".into(), |value| format!("{value:.4}"))
+}
+
+fn show_signed(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| format!("{value:+.4}"))
 }
 
 fn print(found: &Evaluation) {
@@ -147,6 +171,13 @@ fn print(found: &Evaluation) {
     let intervals: Vec<String> = intervals.into_iter().flatten().collect();
     if !intervals.is_empty() {
         println!("95 % over users: {}", intervals.join(", "));
+    }
+    if let Some(against) = &found.against {
+        println!("against {}:", against.name);
+        for d in report::differences(found, against) {
+            let between = d.interval.map_or(String::new(), |i| format!(", 95 % {:+.4} to {:+.4}", i.low, i.high));
+            println!("{:>9} {} − {} = {}{between}", d.figure, show(d.this), show(d.other), show_signed(d.difference()));
+        }
     }
     let Some(ranking) = &found.ranking else { return };
     println!(

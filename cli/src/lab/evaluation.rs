@@ -75,8 +75,22 @@ pub struct Evaluation {
     pub reliability: Reliability,
     /// The same of the bundle alone.
     pub reliability_without_head: Reliability,
+    /// Another bundle on the same examples.
+    pub against: Option<Against>,
     /// Rankings of the whole catalogue; none where nothing was positive or none were asked for.
     pub ranking: Option<Ranking>,
+}
+
+/// Another bundle, with its personal head, on the same examples.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Against {
+    /// Its file.
+    pub name: String,
+    /// Its figures.
+    pub all: Metrics,
+    /// 95 % intervals of this evaluation's figures less its own, the same users drawn for both.
+    pub difference: Intervals,
 }
 
 /// Figures of one bucket of earlier events.
@@ -163,6 +177,7 @@ pub fn evaluate(
     layout: &Rc<Layout>,
     ranker: &Ranker,
     label: usize,
+    against: Option<(&str, &Ranker)>,
     plan: &Plan,
     rows: &mut Rows,
 ) -> anyhow::Result<Evaluation> {
@@ -171,6 +186,17 @@ pub fn evaluate(
     let frozen: Vec<Scored> = kept.iter().map(|s| s.frozen).collect();
     let scored: Vec<Scored> = kept.iter().map(|s| s.personal).collect();
     let resampler = Resampler::new(plan.seed, plan.draws);
+    let (all, drawn) = (metrics::measure(&scored)?, resampler.draw_scores(&scored));
+    let against = match against {
+        None => None,
+        Some((other, ranker)) => {
+            let kept = of_part(phone::score(data, layout, ranker, label, rows)?, plan, &name)?;
+            let scored: Vec<Scored> = kept.iter().map(|s| s.personal).collect();
+            let all = metrics::measure(&scored)?;
+            let difference = drawn.intervals_over(&resampler.draw_scores(&scored));
+            Some(Against { name: other.to_string(), all, difference })
+        }
+    };
     Ok(Evaluation {
         space: data.schema.space.clone(),
         label: name,
@@ -182,14 +208,15 @@ pub fn evaluate(
         bad_rows: rows.bad,
         bootstraps: plan.draws,
         seed: plan.seed,
-        all: metrics::measure(&scored)?,
+        all,
         without_head: metrics::measure(&frozen)?,
-        intervals: resampler.of_scores(&scored),
-        intervals_without_head: resampler.of_scores(&frozen),
+        intervals: drawn.intervals(),
+        intervals_without_head: resampler.draw_scores(&frozen).intervals(),
         by_earlier_events: buckets(metrics::by_earlier(&scored)?),
         by_earlier_events_without_head: buckets(metrics::by_earlier(&frozen)?),
         reliability: reliability(&scored),
         reliability_without_head: reliability(&frozen),
+        against,
         ranking: rank(data, layout, ranker, &scored, plan, &resampler, rows)?,
     })
 }

@@ -1,6 +1,6 @@
 //! An evaluation as one page for people: no script, nothing loaded.
 
-use super::evaluation::{Bucket, Evaluation, Ranking, Way};
+use super::evaluation::{Against, Bucket, Evaluation, Ranking, Way};
 use super::metrics::bootstrap::Interval;
 use super::metrics::exposure::Exposure;
 use super::metrics::{EARLIER, Metrics};
@@ -97,6 +97,36 @@ pub fn html(found: &Evaluation) -> anyhow::Result<String> {
     Ok(page)
 }
 
+/// One figure of two bundles.
+pub struct Difference {
+    /// Its name.
+    pub figure: &'static str,
+    /// Of the one that is measured.
+    pub this: Option<f64>,
+    /// Of the one it is held against.
+    pub other: Option<f64>,
+    /// Of the difference.
+    pub interval: Option<Interval>,
+}
+
+impl Difference {
+    /// The first less the second.
+    pub fn difference(&self) -> Option<f64> {
+        Some(self.this? - self.other?)
+    }
+}
+
+/// The figures of both bundles.
+pub fn differences(found: &Evaluation, against: &Against) -> [Difference; 3] {
+    let (a, b, d) = (&found.all, &against.all, &against.difference);
+    let of = |figure, this, other, interval| Difference { figure, this, other, interval };
+    [
+        of("AUC", a.auc, b.auc, d.auc),
+        of("GAUC", a.gauc, b.gauc, d.gauc),
+        of("log-loss", Some(a.log_loss), Some(b.log_loss), d.log_loss),
+    ]
+}
+
 fn forecasts(page: &mut String, found: &Evaluation) -> anyhow::Result<()> {
     page.push_str("<section><h2>Forecasts</h2><div class=\"cards\">");
     card(page, "AUC", found.all.auc, found.intervals.auc);
@@ -117,6 +147,18 @@ fn forecasts(page: &mut String, found: &Evaluation) -> anyhow::Result<()> {
         &["earlier events", "rows", "positive", "AUC", "GAUC", "log-loss", "forecast / label", "calibration error"],
         &rows,
     );
+    if let Some(against) = &found.against {
+        let _ = write!(page, "<h3>Against {}</h3>", escape(&against.name));
+        let rows: Vec<Vec<String>> = differences(found, against)
+            .iter()
+            .map(|d| {
+                let difference = d.difference().map_or("–".into(), |x| format!("{x:+.4}"));
+                let between = d.interval.map_or(String::new(), |i| format!("{:+.4} to {:+.4}", i.low, i.high));
+                vec![d.figure.into(), figure(d.this), figure(d.other), difference, between]
+            })
+            .collect();
+        table(page, &["figure", "this one", "that one", "difference", "95 % of the same draws"], &rows);
+    }
     let names: Vec<&str> = EARLIER.iter().map(|e| e.1).collect();
     let pair = |of: fn(&Metrics) -> Option<f64>| {
         [

@@ -214,6 +214,7 @@ fn an_evaluation_is_a_page_that_stands_alone() {
         |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}"));
     assert_eq!((number("/ranking/rankings"), number("/ranking/items")), (50.0, 120.0));
     assert!(number("/intervals/auc/low") < number("/all/auc") && number("/all/auc") < number("/intervals/auc/high"));
+    assert_ne!(number("/ranking/all/mrr"), number("/ranking/withoutHead/mrr"), "the head has learnt by then");
     assert!(number("/ranking/all/exposure/coverage") > number("/ranking/popularity/exposure/coverage"));
     assert_eq!(report["ranking"]["all"]["exposure"]["groupField"], "category");
     let rows =
@@ -229,4 +230,11 @@ fn an_evaluation_is_a_page_that_stands_alone() {
     let again = done(&["evaluate", &data, "--bundle", &bundle, "--json", "--rankings", "50", "--bootstraps", "20"]);
     assert_eq!(again, json, "the same seed draws the same users and examples");
     assert!(refused(&["evaluate", &data, "--bundle", &bundle, "--group", "price"]).contains("no field of words"));
+    train(&dir, "short.safetensors", &["--learning-rate", "0.0002"]);
+    let short = path(&dir, "short.safetensors");
+    let report = evaluate(&dir, &["--bundle", &bundle, "--against", &short, "--rankings", "0"]);
+    let number =
+        |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}"));
+    assert!(number("/all/logLoss") < number("/against/all/logLoss"), "a hundredth of the steps teaches less");
+    assert!(number("/against/difference/logLoss/high") < 0.0, "and not by chance");
 }

@@ -253,14 +253,19 @@ fn a_stage_grows_without_taking_a_device_back_and_a_rollback_goes_forward() {
     let place = Place::new();
     assert!(refused(&place.publish(&["--stage", "125"])).contains("exactly one other bundle"));
     done(&place.publish(&[]));
+    let old = place.keys.join("old.safetensors");
+    fs::copy(&place.bundle, &old).unwrap();
     fs::write(&place.bundle, model(0.75)).unwrap();
-    assert!(done(&place.publish(&["--stage", "125"])).contains("125 ‰ of the devices"));
+    // By hand first, old before new, as the example of the help has it.
+    let (keys, site) = (text(&place.keys), text(&place.site));
+    let mut by_hand = vec!["publish", "--bundle", text(&old), "--share", "875", "--space", "shop", "--keys", keys];
+    by_hand.extend(["--out", site, "--bundle", text(&place.bundle), "--share", "125"]);
+    assert!(done(&by_hand).contains("125 ‰ of the devices"));
     let said = done(&place.publish(&["--stage", "500"]));
     assert!(said.contains("875 ‰ → 500 ‰") && said.contains("125 ‰ → 500 ‰"), "{said}");
     assert!(said.contains("375 ‰ of the devices"), "who had the new one keeps it: {said}");
     assert!(done(&place.publish(&["--stage", "1000"])).contains("500 ‰ of the devices"));
     assert!(refused(&place.publish(&["--stage", "100"])).contains("multiple of 125"));
-    let (keys, site) = (text(&place.keys), text(&place.site));
     let rollback = |version: &str| {
         ["publish", "--rollback-to", version, "--space", "shop", "--keys", keys, "--out", site].map(String::from)
     };

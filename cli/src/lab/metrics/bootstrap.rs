@@ -53,12 +53,12 @@ impl Resampler {
         Self { seed: bytes, draws }
     }
 
-    /// Calls `figure` for every draw with how often each of `units` was drawn, and gives the values that there were.
-    pub fn values(&self, units: usize, mut figure: impl FnMut(&[u32]) -> Option<f64>) -> Vec<f64> {
+    /// Calls `figure` for every draw with how often each of `units` was drawn, and gives its values.
+    pub fn values(&self, units: usize, mut figure: impl FnMut(&[u32]) -> Option<f64>) -> Vec<Option<f64>> {
         let Ok(most) = u32::try_from(units) else { return Vec::new() };
         let mut times = vec![0u32; units];
         (0..self.draws)
-            .filter_map(|draw| {
+            .map(|draw| {
                 let mut rng = Rng::derive(&self.seed, "bootstrap", &draw.to_le_bytes());
                 times.fill(0);
                 for _ in 0..most {
@@ -69,24 +69,8 @@ impl Resampler {
             .collect()
     }
 
-    /// The interval of `figure`; none without units or draws.
-    ///
-    /// # Source
-    /// Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile interval); users rather than rows are drawn
-    /// because the rows of one user depend on each other.
-    pub fn interval(&self, units: usize, figure: impl FnMut(&[u32]) -> Option<f64>) -> Option<Interval> {
-        if units == 0 {
-            return None;
-        }
-        let mut values = self.values(units, figure);
-        values.sort_unstable_by(f64::total_cmp);
-        let last = values.len().checked_sub(1)?;
-        let at = |share: f64| values[(share * last as f64).round() as usize];
-        Some(Interval { low: at(0.025), high: at(0.975) })
-    }
-
-    /// Intervals of AUC, GAUC and log-loss, by user. Scores must be finite.
-    pub fn of_scores(&self, scored: &[Scored]) -> Intervals {
+    /// AUC, GAUC and log-loss of every draw of users. Scores must be finite.
+    pub fn draw_scores(&self, scored: &[Scored]) -> Draws {
         let users = by_user(scored.iter().map(|s| (s.user, *s)));
         let place: BTreeMap<u32, usize> = users.iter().enumerate().map(|(i, (user, _))| (*user, i)).collect();
         let mut sorted: Vec<(f32, bool, usize)> =
@@ -103,13 +87,13 @@ impl Resampler {
             .iter()
             .map(|(_, rows)| (rows.iter().map(|s| log_loss(s.logit, s.positive)).sum(), rows.len() as f64))
             .collect();
-        Intervals {
-            auc: self.interval(users.len(), |times| weighted_auc(&sorted, times)),
-            gauc: self.interval(users.len(), |times| {
+        Draws {
+            auc: self.values(users.len(), |times| weighted_auc(&sorted, times)),
+            gauc: self.values(users.len(), |times| {
                 let counted = own.iter().zip(times).filter_map(|(own, n)| own.map(|o| (o.0 * o.1, o.1, *n)));
                 ratio(counted)
             }),
-            log_loss: self.interval(users.len(), |times| ratio(losses.iter().zip(times).map(|(l, n)| (l.0, l.1, *n)))),
+            log_loss: self.values(users.len(), |times| ratio(losses.iter().zip(times).map(|(l, n)| (l.0, l.1, *n)))),
         }
     }
 
@@ -121,10 +105,52 @@ impl Resampler {
                 .iter()
                 .map(|(_, ranks)| (ranks.iter().map(|r| gains(*r, k)[which]).sum(), ranks.len() as f64))
                 .collect();
-            self.interval(users.len(), |times| ratio(sums.iter().zip(times).map(|(s, n)| (s.0, s.1, *n))))
+            interval(&self.values(users.len(), |times| ratio(sums.iter().zip(times).map(|(s, n)| (s.0, s.1, *n)))))
         };
         RankedIntervals { hit_rate: of(0), ndcg: of(1), mrr: of(2) }
     }
+}
+
+/// The figures of every draw of users.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draws {
+    auc: Vec<Option<f64>>,
+    gauc: Vec<Option<f64>>,
+    log_loss: Vec<Option<f64>>,
+}
+
+impl Draws {
+    /// The intervals of the figures.
+    pub fn intervals(&self) -> Intervals {
+        Intervals { auc: interval(&self.auc), gauc: interval(&self.gauc), log_loss: interval(&self.log_loss) }
+    }
+
+    /// The intervals of the differences to other scores of the same examples: each draw has the same users in both, so that what
+    /// users have in common falls out.
+    pub fn intervals_over(&self, other: &Self) -> Intervals {
+        let less = |a: &[Option<f64>], b: &[Option<f64>]| {
+            let pairs = a.iter().zip(b);
+            interval(&pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect::<Vec<_>>())
+        };
+        Intervals {
+            auc: less(&self.auc, &other.auc),
+            gauc: less(&self.gauc, &other.gauc),
+            log_loss: less(&self.log_loss, &other.log_loss),
+        }
+    }
+}
+
+/// The interval of a figure's drawn values; none without values.
+///
+/// # Source
+/// Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile interval); users rather than rows are drawn
+/// because the rows of one user depend on each other.
+fn interval(values: &[Option<f64>]) -> Option<Interval> {
+    let mut values: Vec<f64> = values.iter().flatten().copied().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    let at = |share: f64| values[(share * last as f64).round() as usize];
+    Some(Interval { low: at(0.025), high: at(0.975) })
 }
 
 fn by_user<T>(rows: impl Iterator<Item = (u32, T)>) -> Vec<(u32, Vec<T>)> {
@@ -167,4 +193,19 @@ fn weighted_auc(sorted: &[(f32, bool, usize)], times: &[u32]) -> Option<f64> {
         start = end;
     }
     (positives > 0.0 && negatives > 0.0).then(|| pairs / (positives * negatives))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawing_everybody_once_gives_the_figure_itself() {
+        let mut pairs: Vec<(f32, bool)> = (0..40u32).map(|i| ((i * 7 % 11) as f32, i % 3 == 0)).collect();
+        let mut sorted: Vec<(f32, bool, usize)> = pairs.iter().enumerate().map(|(i, p)| (p.0, p.1, i % 5)).collect();
+        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (once, expected) = (weighted_auc(&sorted, &[1; 5]), auc(&mut pairs));
+        assert!((once.expect("two classes") - expected.expect("two classes")).abs() < 1e-12, "ties count half");
+        assert_eq!(weighted_auc(&sorted, &[0; 5]), None);
+    }
 }

@@ -146,7 +146,7 @@ fn ranking_figures_equal_those_of_scikit_learn() {
 fn an_interval_holds_its_figure_and_follows_the_seed() {
     let scored = fixture_scores(&fixture());
     let figures = measure(&scored).expect("finite");
-    let of = |seed| bootstrap::Resampler::new(seed, 200).of_scores(&scored);
+    let of = |seed| bootstrap::Resampler::new(seed, 200).draw_scores(&scored).intervals();
     let found = of(1);
     for (interval, value) in
         [(found.auc, figures.auc), (found.gauc, figures.gauc), (found.log_loss, Some(figures.log_loss))]
@@ -163,13 +163,14 @@ fn resampling_counts_users_whole() {
     let scored = scored(&[(1, 0, true, 1.0), (1, 0, false, 0.0), (2, 0, true, 0.0), (2, 0, false, 1.0)]);
     let sampler = bootstrap::Resampler::new(3, 400);
     // User 1 is ranked rightly and user 2 wrongly, so GAUC can only be 0, a half or 1.
-    let mut values = sampler.values(2, |times| Some(f64::from(times[0]) / 2.0));
+    let drawn = sampler.values(2, |times| Some(f64::from(times[0]) / 2.0));
+    let mut values: Vec<f64> = drawn.into_iter().flatten().collect();
     values.sort_unstable_by(f64::total_cmp);
     values.dedup();
     assert_eq!(values, [0.0, 0.5, 1.0]);
-    let gauc = sampler.of_scores(&scored).gauc.expect("an interval");
+    let gauc = sampler.draw_scores(&scored).intervals().gauc.expect("an interval");
     assert_eq!((gauc.low, gauc.high), (0.0, 1.0));
-    assert_eq!(sampler.of_scores(&[]).auc, None);
+    assert_eq!(sampler.draw_scores(&[]).intervals().auc, None);
 }
 
 #[test]
@@ -200,4 +201,17 @@ fn exposure_by_hand() {
     assert_eq!((group("War").of_catalogue, group("War").of_exposure), (1.5 / 4.0, 2.5 / 4.0));
     assert_eq!(group("(none)").of_exposure, 0.0);
     assert!(exposure::measure(&catalogue, &[], 3, None).is_none());
+}
+
+#[test]
+fn a_difference_is_taken_within_each_draw() {
+    let scored = fixture_scores(&fixture());
+    let worse: Vec<Scored> = scored.iter().map(|s| Scored { logit: s.logit + 2.0, ..*s }).collect();
+    let sampler = bootstrap::Resampler::new(1, 200);
+    let (a, b) = (sampler.draw_scores(&scored), sampler.draw_scores(&worse));
+    let over = b.intervals_over(&a);
+    // The order is the same in every draw, so that AUC differs in none of them, wide as its own interval is.
+    let auc = over.auc.expect("an interval");
+    assert_eq!((auc.low, auc.high), (0.0, 0.0));
+    assert!(over.log_loss.expect("an interval").low > 0.0, "forecasts that are all too high lose in every draw");
 }

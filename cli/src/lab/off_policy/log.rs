@@ -399,6 +399,20 @@ mod tests {
     }
 
     #[test]
+    fn the_reward_model_never_judges_a_round_that_it_has_seen() {
+        let choice = |item, reward| Choice { item, place: 0, reward, propensity: 0.5 };
+        // The second item is chosen once, and clicked; nothing else ever is.
+        let choices = [vec![choice(0, false); 8], vec![choice(1, true)]].concat();
+        let log = Log { ids: vec!["a".into(), "b".into()], choices, chances: None };
+        let found = rounds(&log, &Policy::Uniform, &(0..9).collect::<Vec<_>>());
+        assert_eq!(found[8].modelled, 0.0, "its own click is not known to its own model");
+        assert!(found[0].modelled > 0.0, "rounds of other parts know of it");
+        // Copies of one round stay in its part.
+        let found = rounds(&log, &Policy::Uniform, &[0, 1, 3, 4, 6, 7, 8, 8, 8]);
+        assert!(found[6..].iter().all(|r| r.modelled == 0.0), "{found:?}");
+    }
+
+    #[test]
     fn a_ranker_that_hardly_tells_items_apart_is_the_even_policy() {
         let asked = log([1, 1, 1, 1], Some(1e6));
         let (overlap, found) = estimate(&asked, &Policy::Asked, &ESTIMATORS, None, 0, 1);
