@@ -637,12 +637,13 @@ impl Engine {
         self.0.sync_root(bytes).map(|v| v as f64).map_err(refuse)
     }
 
-    /// What is live: `{ version, arm, stale }`.
+    /// What is live: `{ version, arm, root, stale }`.
     #[wasm_bindgen(js_name = syncState)]
     pub fn sync_state(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let state = self.0.sync_state(engine::instant(now_ms).map_err(refuse)?);
         let mut out = Out::default();
-        out.number("version", state.version as f64).number("arm", state.arm.into()).flag("stale", state.stale);
+        out.number("version", state.version as f64).number("arm", state.arm.into());
+        out.number("root", state.root as f64).flag("stale", state.stale);
         plain(&out.close())
     }
 

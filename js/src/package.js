@@ -60,7 +60,8 @@ function createPackage(platform, createGlue) {
     /** @type {SpaceInstance | null} */
     let space = null
     const report = (/** @type {any} */ told) => { if (space) space.report(told) }
-    const sync = new Sync(platform, broken ? undefined : options.manifest, report)
+    const rootJson = options.root === undefined || typeof options.root === 'string' ? options.root : JSON.stringify(options.root)
+    const sync = new Sync(platform, broken ? undefined : options.manifest, rootJson, report)
     // The first thing that happens, before anything of the user is read.
     sync.start()
     const seed = platform.seed().then((bytes) => {
@@ -72,7 +73,7 @@ function createPackage(platform, createGlue) {
       runtime: runtimeFor(options),
       outline: /** @type {any} */ (read),
       schemaJson: JSON.stringify(options.schema),
-      rootJson: options.root === undefined ? undefined : typeof options.root === 'string' ? options.root : JSON.stringify(options.root),
+      rootJson,
       policyVersion: options.policyVersion,
       broken,
       sync,

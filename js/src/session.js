@@ -92,13 +92,17 @@ class Session {
   /** @param {any} engine */
   attachSync(engine) {
     const { platform, sync } = this.setup
+    const now = platform.now
+    // What the engine keeps of it is written soon, a refusal too.
+    const kept = (/** @type {(bytes: Uint8Array) => any} */ take) => (/** @type {Uint8Array} */ bytes) => {
+      this.flushSoon()
+      return take(bytes)
+    }
     sync.attach({
-      manifest: (bytes) => engine.syncManifest(bytes, platform.now()),
-      bundle: (bytes) => {
-        engine.syncBundle(bytes, platform.now())
-        this.flushSoon()
-      },
-      arm: () => engine.syncState(platform.now()).arm,
+      root: kept((bytes) => engine.syncRoot(bytes)),
+      manifest: kept((bytes) => engine.syncManifest(bytes, now())),
+      bundle: kept((bytes) => engine.syncBundle(bytes)),
+      state: () => engine.syncState(now()),
     })
   }
 

@@ -1,61 +1,97 @@
 // @ts-check
 'use strict'
-// Model weights come down; nothing goes up. The manifest is asked for at open(), before anything of the user has been
-// read, and every later request leaves on a fixed grid of seconds counted from there, so that the time the phone spends
-// on a long history cannot be seen from outside. Nothing but the two addresses is ever sent.
+// Model weights come down; nothing goes up. The manifest, and before it the root that may have followed the one in the
+// code package, are asked for at open(), before anything of the user has been read. Every later request leaves on a fixed
+// grid of seconds counted from there, so that the time the phone spends on a long history cannot be seen from outside.
+// Nothing but the addresses is ever sent.
 
 const { failure, toFailure } = require('./failure')
 
 const GRID_MS = 2000
 const ATTEMPTS = 4
 const RECHECK_MS = 6 * 3600 * 1000
+// More in one go is a server that answers whatever it is asked.
+const ROOTS_MOST = 16
 
 /**
  * @typedef {object} Receiver what takes the bytes: a started engine
+ * @property {(bytes: Uint8Array) => void} root
  * @property {(bytes: Uint8Array) => {action: 'current'} | {action: 'fetch', path: string}} manifest
  * @property {(bytes: Uint8Array) => void} bundle
- * @property {() => number} arm
+ * @property {() => {arm: number, root: number}} state the rollout arm, and the version of the root that is trusted
  */
+
+/** Version of the root inside the code package; 0 where there is none. @param {any} rootJson */
+function versionOf(rootJson) {
+  try {
+    return JSON.parse(JSON.parse(rootJson).payload).version
+  } catch (_) {
+    return 0
+  }
+}
 
 class Sync {
   /**
    * @param {import('./platform').Platform} platform
    * @param {string | undefined} url
+   * @param {string | undefined} rootJson
    * @param {(failure: import('./failure').Failure) => void} report
    */
-  constructor(platform, url, report) {
+  constructor(platform, url, rootJson, report) {
     this.platform = platform
-    this.url = url
+    this.url = url || ''
     this.report = report
     this.originMs = 0
     this.askedMs = 0
     this.busy = false
+    /** Version of the root to ask for next. */
+    this.nextRoot = versionOf(rootJson) + 1
+    this.rootsLeft = 0
     /** @type {Receiver | null} */
     this.receiver = null
+    /** The next root, null where there is none, undefined while that is not known. @type {Uint8Array | null | undefined} */
+    this.root = undefined
     /** @type {Uint8Array | null} */
-    this.waiting = null
+    this.manifest = null
     platform.onShow(() => this.recheck())
   }
 
-  /** Asks for the manifest, now. */
+  /** Asks for the next root and for the manifest, now. */
   start() {
     if (!this.url || this.busy) return
     this.busy = true
     this.originMs = this.askedMs = this.platform.now()
+    this.rootsLeft = ROOTS_MOST
+    if (this.nextRoot > 1) this.askRoot()
+    else this.root = null
     this.ask(this.url, 0, (bytes) => {
-      this.waiting = bytes
+      this.manifest = bytes
       this.proceed()
     })
   }
 
   recheck() {
-    if (this.url && this.askedMs && this.platform.now() - this.askedMs >= RECHECK_MS) this.start()
+    if (this.askedMs && this.platform.now() - this.askedMs >= RECHECK_MS) this.start()
   }
 
   /** @param {Receiver | null} receiver null while there is no engine */
   attach(receiver) {
     this.receiver = receiver
-    if (receiver) this.proceed()
+    this.proceed()
+  }
+
+  /** @param {string} path */
+  beside(path) {
+    return this.url.replace(/[^/]*$/, '') + path
+  }
+
+  /** Keys are changed rarely: that there is no next root is the ordinary answer. */
+  askRoot() {
+    this.root = undefined
+    this.platform.get(this.beside(`${this.nextRoot}.root.json`), (failed, bytes) => {
+      this.root = failed ? null : bytes
+      this.proceed()
+    })
   }
 
   /**
@@ -71,7 +107,7 @@ class Sync {
         return this.report(failure('NETWORK'))
       }
       // Arms spread the load of a server that comes back; nothing else may move a request in time.
-      const arm = this.receiver ? this.receiver.arm() : 0
+      const arm = this.receiver ? this.receiver.state().arm : 0
       this.onGrid(Math.pow(2, attempt) * 2 + arm, () => this.ask(url, attempt + 1, done))
     })
   }
@@ -87,23 +123,28 @@ class Sync {
     this.platform.setTimer(work, dueMs - elapsedMs)
   }
 
+  /** Once root, manifest and engine are there: follows roots until there is none, then takes the manifest. */
   proceed() {
-    const receiver = this.receiver
-    const bytes = this.waiting
-    if (!receiver || !bytes || !this.url) return
-    this.waiting = null
+    const { receiver, root, manifest } = this
+    if (!receiver || !manifest || root === undefined) return
     try {
-      const answer = receiver.manifest(bytes)
-      if (answer.action !== 'fetch') {
-        this.busy = false
-        return
+      if (root && this.rootsLeft-- > 0) {
+        this.root = null
+        // What was asked for at open() may have been followed, and stored, long ago.
+        if (receiver.state().root < this.nextRoot) receiver.root(root)
+        this.nextRoot = receiver.state().root + 1
+        this.root = undefined
+        return this.onGrid(1, () => this.askRoot())
       }
-      const url = this.url.replace(/[^/]*$/, '') + answer.path
-      this.onGrid(1, () => this.ask(url, 0, (bundle) => this.install(bundle)))
+      this.manifest = null
+      const answer = receiver.manifest(manifest)
+      if (answer.action === 'fetch') return this.onGrid(1, () => this.ask(this.beside(answer.path), 0, (bundle) => this.install(bundle)))
     } catch (error) {
-      this.busy = false
       this.report(toFailure(error))
+      // A root that does not follow is passed over.
+      if (this.manifest) return this.proceed()
     }
+    this.busy = false
   }
 
   /** @param {Uint8Array} bytes */

@@ -187,7 +187,8 @@ export interface Diagnostics {
   /** Bit patterns that every build must give. */
   golden: number[]
   report: Record<string, unknown> | null
-  sync: { version: number; stale: boolean; arm: number } | null
+  /** `root` is the version of the root that is trusted; 0 without one. */
+  sync: { version: number; stale: boolean; arm: number; root: number } | null
 }
 
 export interface Zhiji<S extends Schema = Schema> {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::log::{StoreOp, StoredFile};
 use crate::rng::{Rng, Seed};
-use crate::schema::Schema;
+use crate::schema::{Schema, hash64};
 use crate::score::{BindError, Ranker, block};
 use crate::sync::{EngineVersion, Ledger, Next, Root, Update};
 use crate::time::Timestamp;
@@ -20,6 +20,8 @@ pub struct SyncState {
     pub version: u64,
     /// The rollout arm of this phone.
     pub arm: u8,
+    /// Version of the root that is trusted; 0 without one.
+    pub root: u64,
     /// Whether the newest verified manifest has expired.
     pub stale: bool,
 }
@@ -46,10 +48,13 @@ impl Updates {
         Ok(Self { root, arm, update: None })
     }
 
-    fn open(&mut self, space: &str, files: &[StoredFile<'_>]) {
+    fn open(&mut self, space: &str, reader: u64, files: &[StoredFile<'_>]) {
         let file = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
+        let Some(root) = self.root.clone() else { return };
         let ledger = Ledger::open(file("sync-0"), file("sync-1")).unwrap_or_else(|| Ledger::new(self.arm));
-        self.update = self.root.clone().map(|root| Update::new(ledger, root, space, EngineVersion::current(), 0));
+        let mut update = Update::new(ledger, root, space, EngineVersion::current(), reader, 0);
+        update.open_root(file("root").unwrap_or_default());
+        self.update = Some(update);
     }
 
     fn collect(&mut self, ops: &mut Vec<StoreOp>) {
@@ -57,11 +62,11 @@ impl Updates {
         ops.extend(own.into_iter().map(|op| StoreOp::Write { name: op.name.to_string(), bytes: op.bytes }));
     }
 
-    /// Queues the ledger again after a failed write. A bundle whose own write failed is missing at the next start, and the last good one
+    /// Queues ledger and root again after a failed write. A bundle whose own write failed is missing at the next start, and the last good one
     /// is used.
     pub(super) fn queue_all(&mut self, ops: &mut Vec<StoreOp>) {
-        if let Some(update) = self.update.as_mut().filter(|u| u.version() > 0) {
-            update.save();
+        if let Some(update) = &mut self.update {
+            update.save_all();
         }
         self.collect(ops);
     }
@@ -84,7 +89,8 @@ pub fn load(schema: &Schema, layout: &Layout, bytes: &[u8]) -> Result<Ranker> {
 impl Engine {
     /// Reads the ledger of updates. Without a root there are none.
     pub fn open_ledger(&mut self, files: &[StoredFile<'_>]) -> SyncState {
-        self.update.open(&self.schema.space, files);
+        let reader = self.schema_text ^ hash64(env!("CARGO_PKG_VERSION").as_bytes());
+        self.update.open(&self.schema.space, reader, files);
         SyncState { stale: false, ..self.sync_ledger() }
     }
 
@@ -93,6 +99,7 @@ impl Engine {
         SyncState {
             version: update.map_or(0, Update::version),
             arm: update.map_or(self.update.arm, |u| u.ledger().arm),
+            root: update.map_or(0, Update::root_version),
             stale: false,
         }
     }
@@ -150,10 +157,11 @@ impl Engine {
             return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
         };
         let (schema, layout) = (&self.schema, &self.layout);
-        let ranker = update.on_bundle(bytes, |bytes| load(schema, layout, bytes))?;
+        let ranker = update.on_bundle(bytes, |bytes| load(schema, layout, bytes));
         let version = update.version();
+        // A refusal is kept too.
         self.update.collect(&mut self.ops);
-        self.rebind(ranker.with_version(version));
+        self.rebind(ranker?.with_version(version));
         Ok(version)
     }
 
@@ -165,6 +173,8 @@ impl Engine {
         let Some(update) = &mut self.update.update else {
             return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
         };
-        Ok(update.on_root(bytes)?)
+        let version = update.on_root(bytes)?;
+        self.update.collect(&mut self.ops);
+        Ok(version)
     }
 }

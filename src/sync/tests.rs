@@ -4,7 +4,7 @@ use super::manifest::{ManifestPayload, RawEntry};
 use super::root::{RawRole, RawRoles, RootPayload};
 use super::update::{Slot, Stored};
 use super::*;
-use crate::codec::{hex, unhex};
+use crate::codec::{frame, hex, unhex};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256, Sha512};
 
 const ENGINE: EngineVersion = EngineVersion(0, 1, 0);
+const READER: u64 = 7;
 
 fn secret(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])
@@ -296,7 +297,7 @@ fn arms_take_their_share_in_eighths() {
 }
 
 fn update() -> Update {
-    Update::new(Ledger::new(0), root(1), "shop", ENGINE, 0)
+    Update::new(Ledger::new(0), root(1), "shop", ENGINE, READER, 0)
 }
 
 fn take(bytes: &[u8]) -> Result<Vec<u8>, SyncError> {
@@ -336,10 +337,60 @@ fn a_refused_bundle_leaves_the_last_good_one() {
     update.take_ops();
     assert_eq!(update.on_bundle(b"tw", take).unwrap_err().code(), "BUNDLE_LENGTH");
     assert_eq!(update.on_bundle(b"tvo", take).unwrap_err().code(), "BUNDLE_HASH");
-    let refused = update.on_bundle(b"two", |_| Err::<(), _>(SyncError::WrongSpace));
-    assert_eq!(refused.unwrap_err().code(), "WRONG_SPACE");
     assert_eq!((update.version(), update.take_ops()), (1, vec![]));
     assert!(update.on_bundle(b"two", take).is_ok(), "a second fetch may succeed");
+}
+
+#[test]
+fn a_bundle_refused_for_its_contents_is_not_asked_for_again() {
+    let offer = |update: &mut Update, version, bundle: &[u8]| {
+        update.on_manifest(&manifest(&payload(version, vec![entry(bundle, 1000)])), 500)
+    };
+    let mut update = update();
+    install(&mut update, 1, b"one");
+    offer(&mut update, 2, b"two").unwrap();
+    update.take_ops();
+    let refused = update.on_bundle(b"two", |_| Err::<(), _>(SyncError::WrongSpace));
+    assert_eq!(refused.unwrap_err().code(), "WRONG_SPACE");
+    assert_eq!(update.version(), 1);
+    let stored = Ledger::decode(&update.take_ops()[0].bytes).unwrap();
+    let start = |reader| Update::new(stored.clone(), root(1), "shop", ENGINE, reader, 0);
+    for mut restarted in [update, start(READER)] {
+        assert_eq!(offer(&mut restarted, 3, b"two").unwrap(), Next::Current);
+        assert_eq!(restarted.on_bundle(b"two", take).unwrap_err().code(), "BAD_ARGUMENT");
+        assert!(matches!(offer(&mut restarted, 4, b"three").unwrap(), Next::Fetch { .. }));
+    }
+    let another = offer(&mut start(READER + 1), 3, b"two").unwrap();
+    assert!(matches!(another, Next::Fetch { .. }), "another schema or engine may take it");
+}
+
+#[test]
+fn followed_roots_are_stored_and_followed_again() {
+    let second = root_file(&root_payload(2, &[&secret(7)], &[&secret(8)], 1), &[&secret(1), &secret(7)]);
+    let third = root_file(&root_payload(3, &[&secret(7)], &[&secret(9)], 1), &[&secret(7)]);
+    let mut update = update();
+    assert_eq!(update.on_root(&third).unwrap_err().code(), "SIGNATURE");
+    assert_eq!((update.root_version(), update.take_ops()), (1, vec![]));
+    assert_eq!((update.on_root(&second), update.on_root(&third)), (Ok(2), Ok(3)));
+    let ops = update.take_ops();
+    assert!(ops.iter().all(|op| op.name == "root"));
+    let stored = &ops[1].bytes;
+    let start = |embedded: Root, bytes: &[u8]| {
+        let mut update = Update::new(Ledger::new(0), embedded, "shop", ENGINE, READER, 0);
+        update.open_root(bytes);
+        update.root_version()
+    };
+    assert_eq!(start(root(1), stored), 3);
+    let released = root(1).next(&second).unwrap();
+    assert_eq!(start(released, stored), 3, "a release with the second root goes on to the third");
+    for cut in 0..stored.len() {
+        assert_eq!(start(root(1), &stored[..cut]), if cut < ops[0].bytes.len() { 1 } else { 2 }, "cut at {cut}");
+    }
+    let mut forged = frame(&second).unwrap();
+    forged.extend(frame(&root_file(&root_payload(3, &[&secret(5)], &[&secret(5)], 1), &[&secret(5)])).unwrap());
+    assert_eq!(start(root(1), &forged), 2, "what lies on the disk is worth no more than what comes from the network");
+    update.save_all();
+    assert_eq!(update.take_ops().last().map(|op| (op.name, op.bytes.clone())), Some(("root", stored.clone())));
 }
 
 #[test]
@@ -364,7 +415,7 @@ fn the_floor_rises_with_the_manifest_and_with_the_code_package() {
     let ops = update.take_ops();
     let stored = Ledger::open(None, Some(&ops[0].bytes)).unwrap();
     assert_eq!(stored.floor, 9);
-    let mut restarted = Update::new(stored, root(1), "shop", ENGINE, 12);
+    let mut restarted = Update::new(stored, root(1), "shop", ENGINE, READER, 12);
     let eleven = manifest(&payload(11, vec![entry(b"two", 1000)]));
     assert_eq!(restarted.on_manifest(&eleven, 500).unwrap_err(), SyncError::Rollback { offered: 11, floor: 12 });
 }
@@ -411,7 +462,7 @@ fn a_kill_between_any_two_writes_leaves_a_good_bundle() {
                     assert_eq!(version, 1, "a ledger was lost");
                     continue;
                 };
-                let mut restarted = Update::new(ledger, root(1), "shop", ENGINE, 0);
+                let mut restarted = Update::new(ledger, root(1), "shop", ENGINE, READER, 0);
                 let opened = restarted.open_stored(slot("bundle-0"), slot("bundle-1"), take);
                 if version > 1 {
                     let found = opened.expect("a good bundle").version;
@@ -478,6 +529,8 @@ proptest! {
         ledger.expires_ms = expires_ms;
         ledger.live = stored(Slot::One);
         ledger.last_known_good = stored(Slot::Zero);
+        ledger.refused = live.map_or([0; 32], |(_, _, sha256)| sha256);
+        ledger.refused_by = expires_ms;
         let mut bytes = ledger.encode();
         prop_assert_eq!(Ledger::decode(&bytes), Ok(ledger));
         let at = at.index(bytes.len());

@@ -72,6 +72,10 @@ pub struct Ledger {
     pub live: Option<Stored>,
     /// The bundle that was in use before it.
     pub last_known_good: Option<Stored>,
+    /// SHA-256 of the bundle whose contents were refused last; zeros before the first.
+    pub refused: [u8; 32],
+    /// Who refused it: another schema or engine may take it.
+    pub refused_by: u64,
 }
 
 const MAGIC: &[u8; 4] = b"ZJU1";
@@ -79,7 +83,16 @@ const MAGIC: &[u8; 4] = b"ZJU1";
 impl Ledger {
     /// The ledger of a device that never synced. `draw` is random and decides the arm.
     pub const fn new(draw: u8) -> Self {
-        Self { sequence: 0, floor: 0, arm: draw % ARMS, expires_ms: 0, live: None, last_known_good: None }
+        Self {
+            sequence: 0,
+            floor: 0,
+            arm: draw % ARMS,
+            expires_ms: 0,
+            live: None,
+            last_known_good: None,
+            refused: [0; 32],
+            refused_by: 0,
+        }
     }
 
     /// The newer of the two slots that are whole; `None` where none is.
@@ -112,6 +125,8 @@ impl Ledger {
             out.u64(stored.length);
             out.raw(&stored.sha256);
         }
+        out.raw(&self.refused);
+        out.u64(self.refused_by);
         frame(&out.into_bytes()).unwrap_or_default()
     }
 
@@ -131,6 +146,8 @@ impl Ledger {
             expires_ms: input.u64(),
             live: stored(&mut input),
             last_known_good: stored(&mut input),
+            refused: digest(&mut input),
+            refused_by: input.u64(),
         };
         let apart = match (&ledger.live, &ledger.last_known_good) {
             (Some(live), Some(last)) => live.slot != last.slot,
@@ -151,7 +168,11 @@ fn stored(input: &mut Reader<'_>) -> Option<Stored> {
         _ => return None,
     };
     let (version, length) = (input.u64(), input.u64());
-    Some(Stored { slot, version, length, sha256: input.raw(32).try_into().unwrap_or_default() })
+    Some(Stored { slot, version, length, sha256: digest(input) })
+}
+
+fn digest(input: &mut Reader<'_>) -> [u8; 32] {
+    input.raw(32).try_into().unwrap_or_default()
 }
 
 /// A file to write whole, in the order given.
@@ -166,7 +187,7 @@ pub struct Op {
 /// What to do after a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The bundle on offer is in use already.
+    /// Nothing: the bundle on offer is in use already, or its contents were refused before.
     Current,
     /// Fetch this and give it to [`Update::on_bundle`].
     Fetch {
@@ -197,17 +218,29 @@ pub struct Opened<T> {
 pub struct Update {
     ledger: Ledger,
     root: Root,
+    /// The roots that were followed, framed one after the other: the file `root`.
+    followed: Vec<u8>,
     space: String,
     engine: EngineVersion,
+    reader: u64,
     wanted: Option<(BundleEntry, u64)>,
     ops: Vec<Op>,
 }
 
 impl Update {
-    /// A state machine over what was stored. `embedded_floor` is the version of the bundle inside the code package, or 0.
-    pub fn new(mut ledger: Ledger, root: Root, space: &str, engine: EngineVersion, embedded_floor: u64) -> Self {
+    /// A state machine over what was stored. `reader` stands for all that decides about the contents of a bundle, the schema's text and
+    /// the engine: what one reader refused, another may take. `embedded_floor` is the version of the bundle inside the code package, or 0.
+    pub fn new(
+        mut ledger: Ledger,
+        root: Root,
+        space: &str,
+        engine: EngineVersion,
+        reader: u64,
+        embedded_floor: u64,
+    ) -> Self {
         ledger.floor = ledger.floor.max(embedded_floor);
-        Self { ledger, root, space: String::from(space), engine, wanted: None, ops: Vec::new() }
+        let (space, followed, ops) = (String::from(space), Vec::new(), Vec::new());
+        Self { ledger, root, followed, space, engine, reader, wanted: None, ops }
     }
 
     /// What is remembered now.
@@ -225,9 +258,28 @@ impl Update {
         self.ledger.expires_ms != 0 && now_ms >= self.ledger.expires_ms
     }
 
+    /// Version of the root that is trusted now.
+    pub const fn root_version(&self) -> u64 {
+        self.root.version()
+    }
+
     /// Files to write, in order, since the last call.
     pub fn take_ops(&mut self) -> Vec<Op> {
         core::mem::take(&mut self.ops)
+    }
+
+    /// Writes everything but the bundles again, after a write has failed.
+    pub fn save_all(&mut self) {
+        if self.ledger.sequence > 0 {
+            self.save();
+        }
+        if !self.followed.is_empty() {
+            self.save_root();
+        }
+    }
+
+    fn save_root(&mut self) {
+        self.ops.push(Op { name: "root", bytes: self.followed.clone() });
     }
 
     /// Writes the ledger although nothing changed: for the first start, so that the arm is kept.
@@ -288,7 +340,8 @@ impl Update {
         if self.ledger != before {
             self.save();
         }
-        if current {
+        let known_bad = self.ledger.refused == entry.sha256 && self.ledger.refused_by == self.reader;
+        if current || known_bad {
             return Ok(Next::Current);
         }
         if entry.min_engine > self.engine {
@@ -299,7 +352,7 @@ impl Update {
     }
 
     /// Takes the bundle that [`Next::Fetch`] asked for. Length and hash are checked before `load` sees a byte; `load` opens,
-    /// verifies and probes it, and whatever it refuses is not installed.
+    /// verifies and probes it, and whatever it refuses is not installed and not asked for again.
     ///
     /// # Errors
     /// [`SyncError::NotAsked`], [`SyncError::BundleLength`], [`SyncError::BundleHash`], or what `load` says. The live bundle stays.
@@ -310,7 +363,16 @@ impl Update {
     ) -> Result<T, E> {
         let (entry, version) = self.wanted.as_ref().ok_or(SyncError::NotAsked)?;
         check(bytes, entry.length, &entry.sha256)?;
-        let loaded = load(bytes)?;
+        let loaded = match load(bytes) {
+            Ok(loaded) => loaded,
+            Err(refusal) => {
+                self.ledger.refused = entry.sha256;
+                self.ledger.refused_by = self.reader;
+                self.wanted = None;
+                self.save();
+                return Err(refusal);
+            }
+        };
         let live = self.ledger.live.take();
         let slot = live.map_or(Slot::Zero, |live| live.slot.other());
         self.ops.push(Op { name: slot.file(), bytes: bytes.to_vec() });
@@ -321,13 +383,30 @@ impl Update {
         Ok(loaded)
     }
 
-    /// Follows the root by one, for instance when a manifest was refused by its signatures. The caller keeps the bytes.
+    /// Follows the root by one; gives its version.
     ///
     /// # Errors
-    /// As [`Root::next`].
+    /// As [`Root::next`]. The root that was trusted stays.
     pub fn on_root(&mut self, bytes: &[u8]) -> Result<u64, SyncError> {
-        self.root = self.root.next(bytes)?;
+        self.follow(bytes)?;
+        self.save_root();
         Ok(self.root.version())
+    }
+
+    /// Follows what [`Update::on_root`] had stored, as strictly as if it came from the network. What does not follow is passed over: the
+    /// code package may have come to a later root itself, and a file that was cut short is fetched again.
+    pub fn open_root(&mut self, stored: &[u8]) {
+        let mut at = 0;
+        while let Some((root, end)) = frame_at(stored, at) {
+            let _ = self.follow(root);
+            at = end;
+        }
+    }
+
+    fn follow(&mut self, bytes: &[u8]) -> Result<(), SyncError> {
+        self.root = self.root.next(bytes)?;
+        self.followed.extend(frame(bytes).unwrap_or_default());
+        Ok(())
     }
 }
 

@@ -74,7 +74,7 @@ fn what_is_published_is_taken_by_a_phone() {
     let place = Place::new();
     done(&place.publish(&["--now-ms", "1000"]));
     let root = Root::embedded(&fs::read(place.keys.join("1.root.json")).unwrap()).unwrap();
-    let mut update = Update::new(Ledger::new(3), root, "shop", EngineVersion::current(), 0);
+    let mut update = Update::new(Ledger::new(3), root, "shop", EngineVersion::current(), 0, 0);
     let Next::Fetch { path, version, .. } = update.on_manifest(&place.manifest(), 2000).unwrap() else {
         panic!("nothing to fetch")
     };

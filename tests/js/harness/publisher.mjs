@@ -16,16 +16,23 @@ function keyOf(name) {
 }
 
 const KEY = keyOf('tests')
-const FORGER = keyOf('forger')
+const FORGER = { ...keyOf('forger'), id: KEY.id }
+/** The key that takes over. */
+export const NEXT_KEY = keyOf('next')
 
-function signed(kind, payload, key = KEY) {
+function signed(kind, payload, keys) {
   const text = JSON.stringify(payload)
-  const sig = crypto.sign(null, Buffer.from(PREFIX[kind] + text), key.secret).toString('hex')
-  return JSON.stringify({ payload: text, signatures: [{ key: KEY.id, sig }] })
+  const signatures = keys.map((key) => ({ key: key.id, sig: crypto.sign(null, Buffer.from(PREFIX[kind] + text), key.secret).toString('hex') }))
+  return JSON.stringify({ payload: text, signatures })
 }
 
-const role = { keys: [KEY.id], threshold: 1 }
-export const root = signed('root', { version: 1, keys: { [KEY.id]: KEY.text }, roles: { root: role, manifest: role } })
+/** A root in which one key may sign everything. */
+function rootOf(version, key, by) {
+  const role = { keys: [key.id], threshold: 1 }
+  return signed('root', { version, keys: { [key.id]: key.text }, roles: { root: role, manifest: role } }, by)
+}
+
+export const root = rootOf(1, KEY, [KEY])
 
 /** A model of one feature whose answer is always `bias`. */
 export function bundleOf(bias, space = 'shop') {
@@ -51,19 +58,39 @@ export function bundleOf(bias, space = 'shop') {
 }
 
 /**
+ * Puts the second root on the network: the next key takes over from the first.
+ * @param {import('./phone.mjs').Phone} phone
+ * @param {{forged?: boolean}} [how]
+ */
+export function rotate(phone, how = {}) {
+  putRoot(phone, 2, rootOf(2, NEXT_KEY, [how.forged ? FORGER : KEY, NEXT_KEY]))
+}
+
+/** Puts roots on the network that change nothing but their version, up to the given one. */
+export function renew(phone, last) {
+  for (let version = 2; version <= last; version++) putRoot(phone, version, rootOf(version, KEY, [KEY]))
+}
+
+/** Whatever text, as a root on the network. */
+export function putRoot(phone, version, text) {
+  phone.network.set(`${ADDRESS}${version}.root.json`, new TextEncoder().encode(text))
+}
+
+/**
  * Puts a version on the network.
  * @param {import('./phone.mjs').Phone} phone
- * @param {{version?: number, bias?: number, manifest?: any, forged?: boolean, bundle?: Uint8Array | number}} [how]
+ * @param {{version?: number, bias?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number}} [how]
+ *   `space` is what the bundle says of itself
  */
 export function publish(phone, how = {}) {
-  const bundle = bundleOf(how.bias || 0.5)
+  const bundle = bundleOf(how.bias || 0.5, how.space)
   const path = `bundles/${sha256(bundle)}.safetensors`
   const nowMs = phone.clock.nowMs
   const payload = Object.assign({
     space: 'shop', version: how.version || 1, createdMs: nowMs - 1000, expiresMs: nowMs + 30 * 86400000, minEngine: '0.1.0',
     bundles: [{ path, length: bundle.length, sha256: sha256(bundle), share: 1000, minEngine: '0.1.0' }],
   }, how.manifest)
-  phone.network.set(`${ADDRESS}manifest.json`, new TextEncoder().encode(signed('manifest', payload, how.forged ? FORGER : KEY)))
+  phone.network.set(`${ADDRESS}manifest.json`, new TextEncoder().encode(signed('manifest', payload, [how.forged ? FORGER : how.key || KEY])))
   phone.network.set(ADDRESS + path, how.bundle === undefined ? bundle : how.bundle)
 }
 
