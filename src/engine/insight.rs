@@ -48,8 +48,8 @@ pub struct Report {
     pub bytes: usize,
     /// Labels matured since the last fold from the start.
     pub matured: u64,
-    /// Labels the personal head has learned from.
-    pub learned: u32,
+    /// Labels the personal head rests on; 0 while it is being made.
+    pub learned: u64,
     /// Mixing weights of the frozen model and the head.
     pub trust: [f64; 2],
     /// Version of the live bundle; 0 is the starter.
@@ -171,7 +171,7 @@ impl Engine {
             segments,
             bytes,
             matured: self.matured,
-            learned: self.adapt.learned(),
+            learned: if self.replay.is_none() { self.adapt.learned() } else { 0 },
             trust: self.adapt.trust(),
             bundle: self.ranker.version(),
             items: self.items.len(),

@@ -3,6 +3,7 @@
 //! Starting goes in this order: [`Engine::open_control`], then the page sends its request for the manifest, then [`Engine::open_bundle`] and
 //! [`Engine::open_log`]. So nothing that the network can see depends on what the log holds.
 
+mod adapting;
 mod insight;
 mod privacy;
 mod ranking;
@@ -95,6 +96,8 @@ pub struct Engine {
     log: Option<Log>,
     observe: Observe,
     adapt: Adapt,
+    /// What the head is being brought up to the log with; none while it is up to date.
+    replay: Option<adapting::Replay>,
     ranker: Ranker,
     items: Vec<Known>,
     /// Handles by the wire ids of their items.
@@ -103,6 +106,8 @@ pub struct Engine {
     utc_offset_minutes: i16,
     folded: u64,
     matured: u64,
+    /// Those of them that are labels of the schema's first kind.
+    labels: u64,
     ops: Vec<StoreOp>,
     /// How far the removal of all files has come.
     clearing: Clearing,
@@ -124,6 +129,7 @@ impl Engine {
         Ok(Self {
             observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
             adapt: Adapt::new(&layout, &ranker),
+            replay: None,
             schema,
             schema_text: hash64(schema_json.as_bytes()),
             layout,
@@ -138,6 +144,7 @@ impl Engine {
             utc_offset_minutes: 0,
             folded: 0,
             matured: 0,
+            labels: 0,
             ops: Vec::new(),
             clearing: Clearing::None,
             sealing: None,
@@ -245,22 +252,6 @@ impl Engine {
         names.sort_unstable();
         names.dedup();
         self.ops.extend(names.into_iter().map(|name| StoreOp::Remove { name }));
-    }
-
-    /// Folds the whole log again.
-    fn refold(&mut self) {
-        self.observe = Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout));
-        self.adapt = Adapt::new(&self.layout, &self.ranker);
-        self.matured = 0;
-        let Some(log) = &self.log else { return };
-        let (adapt, ranker, matured) = (&mut self.adapt, &self.ranker, &mut self.matured);
-        for event in log.events() {
-            self.folded += 1;
-            self.observe.step(event, |example| {
-                *matured += 1;
-                adapt.learn(ranker, &example);
-            });
-        }
     }
 
     /// Moves what the log wants done behind what is already queued, joining appends to one file.
@@ -403,7 +394,7 @@ impl Engine {
             let words = known.item.all_words().map(|(f, w)| (f as u16, w.key));
             known.fixed = self.ranker.score_item(known.item.wire(), words);
         }
-        self.refold();
+        self.begin_replay();
     }
 }
 

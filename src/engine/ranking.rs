@@ -149,6 +149,7 @@ impl Engine {
         let mut gathered = vec![0.0f32; self.ranker.width()];
         let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
+        let adapted = self.replay.is_none();
         let mut scores = Vec::with_capacity(items.len());
         for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
             let fixed = self.known(*handle)?.fixed;
@@ -157,7 +158,7 @@ impl Engine {
             let candidate = Candidate { item, number: &number, prior };
             self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
             let frozen = self.ranker.score_pair(fixed, &dense, &mut gathered);
-            let personal = self.adapt.score(frozen, &dense);
+            let personal = if adapted { self.adapt.score(frozen, &dense) } else { frozen };
             let policy = &self.schema.policy;
             let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
             let score = personal - order - fatigue::penalty(policy, &self.observe.memory, item);

@@ -81,7 +81,7 @@ impl Observe {
     ///
     /// A label matures only when an event at or past the end of its window is folded, so a live state and a replayed one agree.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn step(&mut self, event: &Event, mut sink: impl FnMut(Example<'_>)) {
+    pub fn step(&mut self, event: &Event, sink: &mut dyn FnMut(Example<'_>)) {
         let now_ms = self.clock.apply_reading(event.session, event.at.ms());
         if self.session != Some(event.session) {
             self.session = Some(event.session);
