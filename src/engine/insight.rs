@@ -68,7 +68,8 @@ const WHY_LEAST: f32 = 0.02;
 impl Engine {
     /// Why this item stands where it stands: what its words, the recent past, its own impressions and numbers add to the logit.
     ///
-    /// The model is additive, so the parts are exact; those of one field are told as one, with the word that the user did most with.
+    /// Of a linear model the parts are exact, of any other they are what the logit would lose (see [`crate::score::Ranker::contributions`]);
+    /// those of one field are told as one, with the word that the user did most with.
     ///
     /// # Errors
     /// [`crate::error::Error::UnknownItem`].
@@ -86,7 +87,12 @@ impl Engine {
         let candidate = Candidate { item, number: &number, prior: None };
         self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
         let mut sums: Vec<(&str, f32)> = Vec::new();
-        let parts = self.ranker.contributions(&dense);
+        let memory = &self.observe.memory;
+        let (recent, user) = (memory.recent_at(memory.chosen), self.layout.user_len());
+        let (parts, past) = self.ranker.contributions(self.fixed(handle), &dense, recent, user);
+        if past != 0.0 {
+            sums.push(("recent", past));
+        }
         for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {
             // A feature at rest says nothing about the user, whatever its mean in the training data.
             if *x != 0.0 {

@@ -18,6 +18,7 @@ pub use ranking::{Request, Slate, reason_code};
 pub use record::Track;
 pub use update::{SyncState, load};
 
+use crate::bundle::Workspace;
 use crate::consent::{Consent, Status};
 use crate::control::{Block, Control, SLOTS};
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ use crate::keyed::KeyMap;
 use crate::log::{Log, StoreOp, StoredFile, newest_generation};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
-use crate::score::Ranker;
+use crate::score::{Ranker, word_keys};
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
 use alloc::rc::Rc;
@@ -35,7 +36,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 /// Changes when the fold changes, so that an older snapshot is not taken.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 /// The most items in memory.
 pub const ITEMS_MOST: usize = 65_536;
 /// The most blocks.
@@ -78,8 +79,6 @@ enum Clearing {
 struct Known {
     item: Rc<Item>,
     recorded: Rc<Item>,
-    /// What of its logit depends on it alone, under the live ranker.
-    fixed: f32,
 }
 
 /// One space on one phone.
@@ -100,6 +99,10 @@ pub struct Engine {
     replay: Option<adapting::Replay>,
     ranker: Ranker,
     items: Vec<Known>,
+    /// What depends on each item alone, under the live ranker, one behind the other.
+    fixed: Vec<f32>,
+    /// What the live ranker writes while it scores.
+    workspace: Workspace,
     /// Handles by the wire ids of their items.
     handles: KeyMap<u32>,
     next_slate: u32,
@@ -137,8 +140,10 @@ impl Engine {
             control: Control::default(),
             journal_found: false,
             log: None,
+            workspace: ranker.workspace(),
             ranker,
             items: Vec::new(),
+            fixed: Vec::new(),
             handles: KeyMap::default(),
             next_slate: 0,
             utc_offset_minutes: 0,
@@ -335,7 +340,6 @@ impl Engine {
         }
         let mut handles = Vec::with_capacity(items.len());
         for item in items {
-            let fixed = self.ranker.score_item(item.wire(), item.all_words().map(|(f, w)| (f as u16, w.key)));
             let recorded = Rc::new(item.recorded(&self.schema));
             let handle = match self.handle(item.id()) {
                 Some(handle) => handle,
@@ -345,11 +349,12 @@ impl Engine {
                     handle
                 }
             };
-            let known = Known { item: Rc::new(item), recorded, fixed };
+            let known = Known { item: Rc::new(item), recorded };
             match self.items.get_mut(handle as usize) {
                 Some(slot) => *slot = known,
                 None => self.items.push(known),
             }
+            self.fix(handle as usize);
             handles.push(handle);
         }
         Ok(handles)
@@ -390,11 +395,31 @@ impl Engine {
 
     fn rebind(&mut self, ranker: Ranker) {
         self.ranker = ranker;
-        for known in &mut self.items {
-            let words = known.item.all_words().map(|(f, w)| (f as u16, w.key));
-            known.fixed = self.ranker.score_item(known.item.wire(), words);
+        self.workspace = self.ranker.workspace();
+        self.fixed.clear();
+        for handle in 0..self.items.len() {
+            self.fix(handle);
         }
         self.begin_replay();
+    }
+
+    /// Computes what depends on an item alone.
+    fn fix(&mut self, handle: usize) {
+        let (Some(known), width) = (self.items.get(handle), self.ranker.item_len()) else { return };
+        let from = handle * width;
+        if self.fixed.len() < from + width {
+            self.fixed.resize(from + width, 0.0);
+        }
+        if let Some(out) = self.fixed.get_mut(from..from + width) {
+            self.ranker.score_item(known.item.wire(), &mut word_keys(&known.item), out);
+        }
+    }
+
+    /// What [`Engine::fix`] computed.
+    fn fixed(&self, handle: u32) -> &[f32] {
+        let width = self.ranker.item_len();
+        let from = handle as usize * width;
+        self.fixed.get(from..from + width).unwrap_or_default()
     }
 }
 

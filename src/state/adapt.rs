@@ -1,6 +1,7 @@
 //! `adapt`: matured labels → the personal head and how far it is trusted. Depends on the bundle; refolded when that changes.
 
 use super::observe::Example;
+use crate::bundle::Workspace;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::features::Layout;
 use crate::head::{BayesLinear, Mixture, Prior};
@@ -75,14 +76,14 @@ impl Head {
 ///
 /// # Source
 /// West, Harrison and Migon, "Dynamic Generalized Linear Models and Bayesian Forecasting", JASA 80, 1985, section 2 (linearised update).
-#[derive(Clone, Debug)]
 pub struct Adapt {
     from: usize,
     /// The head in use, and the one that will follow it.
     heads: [Head; 2],
     /// Labels of this log so far, those passed over included.
     labels: u64,
-    gathered: Vec<f32>,
+    at: Workspace,
+    item: Vec<f32>,
     input: Vec<f64>,
 }
 
@@ -107,7 +108,8 @@ impl Adapt {
             from: layout.user_len(),
             heads: [Head::new(width), Head::new(width)],
             labels: passed,
-            gathered: vec![0.0; ranker.width()],
+            at: ranker.workspace(),
+            item: vec![0.0; ranker.item_len()],
             input: vec![0.0; width],
         }
     }
@@ -154,8 +156,9 @@ impl Adapt {
         if example.label != 0 {
             return;
         }
-        let item = ranker.score_item(example.wire, example.words.iter().copied());
-        let frozen = ranker.score_pair(item, example.dense, &mut self.gathered);
+        ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
+        ranker.score_user(&mut self.at, example.dense, example.recent);
+        let frozen = ranker.score_pair(&mut self.at, &self.item, example.dense);
         self.read(example.dense);
         let first = first_label(self.labels);
         let follows = self.labels >= first + LABELS_MOST / 2;
@@ -237,6 +240,7 @@ mod tests {
             dense: &dense[i],
             wire: 1,
             words: &[],
+            recent: crate::features::memory::Recent::default(),
             at_ms: 0,
             earlier: 0,
             position: None,
