@@ -16,11 +16,21 @@ class PhoneBackend extends glassEasel.CurrentWindowBackendContext {
   constructor() {
     super()
     const { document } = view
+    // Chromium holds touch listeners of the body for passive unless told otherwise, and a passive one cannot keep a page still.
+    const { body } = document
+    const listen = body.addEventListener
+    body.addEventListener = (name, listener, settings) => listen.call(body, name, listener, { passive: false, ...settings })
     this.document = {
       createElement: (name) => document.createElement(name.startsWith('h-') ? name.slice(2) : `wx-${name}`),
       createTextNode: (text) => document.createTextNode(text),
       createDocumentFragment: () => document.createDocumentFragment(),
     }
+  }
+
+  // Where the first listener of a name is one that catches, the framework takes the default from every event of that name, on every page.
+  // From those that are caught it is taken as they are delivered.
+  setListenerStats(element, name, capture) {
+    super.setListenerStats(element, name, capture, 0)
   }
 }
 

@@ -1,7 +1,7 @@
 // The fixture as a person uses it: lifecycles, components, gestures, scrolling, tabs, dialogs.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { host, stage, until } from './stage.mjs'
+import { host, reopen, stage, until } from './stage.mjs'
 
 let scene
 before(async () => { scene = await stage() })
@@ -71,6 +71,32 @@ test('a long press is one event and no tap; a short one is a tap', async () => {
   assert.equal((await host(page, 'pages')).length, 1)
   await hold(page, '[data-id="sku3"]', 0)
   await until(page, ({ id }) => id === 'sku3', 'tap')
+})
+
+test('a finger moves the page, but not from an element that catches its movement; opened again, the same', async () => {
+  const page = await scene.open()
+  const complaints = []
+  page.on('console', (message) => { if (/preventDefault|cancel/.test(message.text())) complaints.push(message.text()) })
+  /** Moves a finger upwards from an element, with the pauses of a hand. */
+  const drag = async (selector) => {
+    const box = await page.locator(selector).boundingBox()
+    const cdp = await page.context().newCDPSession(page)
+    const at = (up) => [{ x: box.x + box.width / 2, y: box.y + box.height / 2 - up }]
+    await cdp.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: at(0) })
+    for (let up = 10; up <= 100; up += 10) {
+      await cdp.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: at(up) })
+      await page.waitForTimeout(20)
+    }
+    await cdp.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+    await page.waitForTimeout(200)
+    return host(page, 'scrollTop')
+  }
+  for (const start of ['first', 'second']) {
+    if (start === 'second') await reopen(page)
+    assert.equal(await drag('#still'), 0, `${start} start`)
+    assert.ok(await drag('[data-id="sku2"]') >= 50, `${start} start`)
+  }
+  assert.deepEqual(complaints, [])
 })
 
 test('an element wears its hover-class while it is touched', async () => {

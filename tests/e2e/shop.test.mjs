@@ -68,6 +68,12 @@ shopTest('the first run asks, with two buttons of the same look and size', '', a
   await shop.page.touchscreen.tap(180, 60)
   assert.equal((await shop.host('data')).ask, true)
   assert.deepEqual(await shop.host('files.list'), {})
+  // The sheet takes the movements of a finger for itself, and the list has them back afterwards.
+  const up = [500, 460, 420, 380, 340, 300].map((y) => ({ x: 180, y }))
+  await shop.finger(up)
+  await shop.answer(false)
+  await shop.finger(up)
+  await shop.page.waitForFunction(() => window.__mpHost.scrollTop() > 0)
 })
 
 shopTest('refused: the whole shop works in its own order, and only the refusal is stored', '', async (shop) => {
@@ -239,14 +245,10 @@ shopTest('what a later shelf calls sold out is gone from the next batch', '', as
 
 shopTest('sold out since, an item is gone after a pull, also where it would come first', '', async (shop) => {
   const category = await fond(shop)
-  const refresh = async () => {
-    await shop.page.evaluate(() => window.__mpHost.page().onPullDownRefresh())
-    return shop.list()
-  }
-  const favourites = (await refresh()).filter((item) => item.category === category)
+  const favourites = (await shop.refresh()).filter((item) => item.category === category)
   assert.ok(favourites.length >= 2)
   for (const { id } of favourites) shop.changed.set(id, { stock: 0 })
-  const next = ids(await refresh())
+  const next = ids(await shop.refresh())
   for (const { id } of favourites) assert.ok(!next.includes(id), id)
   assert.equal(next.length, BATCH)
 })

@@ -116,6 +116,39 @@ class Shop {
     }
   }
 
+  /** Pulls the list down: it begins anew. */
+  async refresh() {
+    await this.page.evaluate(() => window.__mpHost.page().onPullDownRefresh())
+    return this.list()
+  }
+
+  /** A finger on the screen, moved or held still. @param {{x: number, y: number}[]} points @param {number} [holdMs] */
+  async finger(points, holdMs = 0) {
+    const cdp = await this.page.context().newCDPSession(this.page)
+    const touch = (type, touchPoints) => cdp.send('Input.dispatchTouchEvent', { type, touchPoints })
+    await touch('touchStart', points.slice(0, 1))
+    await this.page.waitForTimeout(holdMs)
+    for (const point of points.slice(1)) await touch('touchMove', [point])
+    await touch('touchEnd', [])
+    await cdp.detach()
+  }
+
+  /** Presses an element for longer than a tap. */
+  async press(locator) {
+    const { x, y, width, height } = await locator.boundingBox()
+    await this.finger([{ x: x + width / 2, y: y + height / 2 }], 500)
+  }
+
+  /** The events on record, as the privacy centre shows them. */
+  async events() {
+    await this.tab('privacy')
+    await this.tap(part('zhiji-export'))
+    const text = await this.at('[class*="--zhiji-privacy__json"]').innerText()
+    await this.tap(part('zhiji-export'))
+    await this.tab('home', (data) => data.list)
+    return JSON.parse(text).events
+  }
+
   card(id) {
     return this.at(`.sku-card--sku-card[data-id="${id}"]`)
   }

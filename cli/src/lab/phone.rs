@@ -7,9 +7,7 @@ use super::replay::{Origin, Replay, Signal};
 use super::rows::Rows;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use zhiji::bundle::Workspace;
 use zhiji::features::Layout;
-use zhiji::features::memory::{Chosen, Recent};
 use zhiji::score::Ranker;
 use zhiji::state::{Adapt, Example};
 
@@ -32,7 +30,6 @@ struct Lesson {
     dense: Vec<f32>,
     wire: u64,
     words: Vec<(u16, u64)>,
-    recent: Vec<Chosen>,
     at_ms: i64,
 }
 
@@ -44,16 +41,14 @@ pub struct Head<'a> {
     ranker: &'a Ranker,
     adapt: Adapt,
     lessons: VecDeque<Lesson>,
-    workspace: Workspace,
-    item: Vec<f32>,
+    gathered: Vec<f32>,
 }
 
 impl<'a> Head<'a> {
     /// The head of a user of whom nothing is known.
     pub fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
         let adapt = Adapt::new(layout, ranker);
-        let (workspace, item) = (ranker.workspace(), vec![0.0; ranker.item_len()]);
-        Self { layout, ranker, adapt, lessons: VecDeque::new(), workspace, item }
+        Self { layout, ranker, adapt, lessons: VecDeque::new(), gathered: vec![0.0; ranker.width()] }
     }
 
     /// Forgets everything.
@@ -71,7 +66,6 @@ impl<'a> Head<'a> {
             dense: example.dense.to_vec(),
             wire: example.wire,
             words: example.words.to_vec(),
-            recent: if self.ranker.stack().reads_history() { example.recent.to_vec() } else { Vec::new() },
             at_ms: example.at_ms,
         });
     }
@@ -86,7 +80,6 @@ impl<'a> Head<'a> {
                 dense: &lesson.dense,
                 wire: lesson.wire,
                 words: &lesson.words,
-                recent: Recent::of(&lesson.recent),
                 at_ms: lesson.at_ms,
                 earlier: 0,
                 position: None,
@@ -98,24 +91,13 @@ impl<'a> Head<'a> {
     /// Logits without and with the head.
     fn score(&mut self, example: &Example<'_>) -> (f32, f32) {
         self.learn(example.at_ms);
-        self.ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
-        self.score_user(example.dense, example.recent);
-        let item = core::mem::take(&mut self.item);
-        let scores = self.score_pair(&item, example.dense);
-        self.item = item;
-        scores
-    }
-
-    /// The ranker's own part for the user, before pairs are scored.
-    pub fn score_user(&mut self, dense: &[f32], recent: Recent<'_>) {
-        self.ranker.score_user(&mut self.workspace, dense, recent);
+        let item = self.ranker.score_item(example.wire, example.words.iter().copied());
+        self.score_pair(item, example.dense)
     }
 
     /// Logits without and with what has been learnt so far; `item` is the ranker's own part for the item.
-    pub fn score_pair(&mut self, item: &[f32], dense: &[f32]) -> (f32, f32) {
-        let frozen = self.ranker.score_pair(&mut self.workspace, item, dense);
-        // A model that overflows is not sound, however its scores were held: it must not be measured as if it were.
-        let frozen = if self.workspace.overflowed() { f32::NAN } else { frozen };
+    pub fn score_pair(&mut self, item: f32, dense: &[f32]) -> (f32, f32) {
+        let frozen = self.ranker.score_pair(item, dense, &mut self.gathered);
         (frozen, self.adapt.score(frozen, dense))
     }
 }
@@ -176,7 +158,6 @@ mod tests {
             dense: &dense,
             wire: 1,
             words: &[],
-            recent: Recent::default(),
             at_ms,
             earlier: 0,
             position: None,
