@@ -88,53 +88,6 @@ impl Json {
         text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
 
-    #[inline(never)]
-    pub fn text(self) -> Read<String> {
-        if let Self::Text(text) = self { Ok(text) } else { Err(Fault::Not("a text")) }
-    }
-
-    /// A whole number from 0 to `most`.
-    #[inline(never)]
-    pub fn whole(self, most: u64) -> Read<u64> {
-        match self {
-            Self::Whole(number) if number <= most => Ok(number),
-            _ => Err(Fault::Not("a whole number of 0 or more, in its range")),
-        }
-    }
-
-    /// A whole number that counts something in memory.
-    #[inline(never)]
-    pub fn count(self) -> Read<usize> {
-        usize::try_from(self.whole(u64::MAX)?).map_err(|_| Fault::Not("a count that fits in memory"))
-    }
-
-    #[inline(never)]
-    pub fn list(self) -> Read<Vec<Self>> {
-        if let Self::List(list) = self { Ok(list) } else { Err(Fault::Not("a list")) }
-    }
-
-    #[inline(never)]
-    pub fn texts(self) -> Read<Vec<String>> {
-        let list = self.list()?;
-        let mut texts = Vec::with_capacity(list.len());
-        for one in list {
-            texts.push(one.text()?);
-        }
-        Ok(texts)
-    }
-
-    /// The keys and values of an object, in the order of the document; a key may stand there twice.
-    #[inline(never)]
-    pub fn entries(self) -> Read<Vec<(String, Self)>> {
-        if let Self::Object(entries) = self { Ok(entries) } else { Err(Fault::Not("an object")) }
-    }
-
-    /// An object whose keys are known.
-    #[inline(never)]
-    pub fn object(self) -> Read<Object> {
-        Ok(Object(self.entries()?))
-    }
-
     /// Where reading begins; `faults` remembers what is wrong.
     pub fn read<'a>(&'a self, faults: &'a Faults) -> Place<'a> {
         Place { value: Some(self), name: "", key: "the document", faults }
@@ -229,6 +182,12 @@ impl<'a> Place<'a> {
         }
         self.refuse("a text");
         ""
+    }
+
+    /// The text, where that is what stands here.
+    #[inline(never)]
+    pub fn maybe_text(self) -> Option<&'a str> {
+        if let Some(Json::Text(text)) = self.value { Some(text) } else { None }
     }
 
     /// The place of a text in a list of them.
@@ -335,73 +294,6 @@ impl<'a> Place<'a> {
     }
 }
 
-/// An object that is being read, key by key.
-pub(crate) struct Object(Vec<(String, Json)>);
-
-impl Object {
-    /// Takes a key that may be absent.
-    #[inline(never)]
-    pub fn take(&mut self, key: &'static str) -> Read<Option<Json>> {
-        let Some(at) = self.0.iter().position(|(name, _)| name == key) else { return Ok(None) };
-        let (_, value) = self.0.swap_remove(at);
-        if self.0.iter().any(|(name, _)| name == key) { Err(Fault::Twice) } else { Ok(Some(value)) }
-    }
-
-    /// Takes a key that may be absent or null.
-    #[inline(never)]
-    pub fn maybe(&mut self, key: &'static str) -> Read<Option<Json>> {
-        Ok(self.take(key)?.filter(|value| *value != Json::Null))
-    }
-
-    /// Takes a key that must be there.
-    #[inline(never)]
-    pub fn need(&mut self, key: &'static str) -> Read<Json> {
-        self.take(key)?.ok_or(Fault::Missing(key))
-    }
-
-    /// Takes a text that must be there.
-    #[inline(never)]
-    pub fn text(&mut self, key: &'static str) -> Read<String> {
-        self.need(key)?.text()
-    }
-
-    /// Takes a list of texts that must be there.
-    #[inline(never)]
-    pub fn texts(&mut self, key: &'static str) -> Read<Vec<String>> {
-        self.need(key)?.texts()
-    }
-
-    /// Takes a text that may be absent or null.
-    #[inline(never)]
-    pub fn maybe_text(&mut self, key: &'static str) -> Read<Option<String>> {
-        self.maybe(key)?.map(Json::text).transpose()
-    }
-
-    /// Takes a whole number that must be there.
-    #[inline(never)]
-    pub fn whole(&mut self, key: &'static str, most: u64) -> Read<u64> {
-        self.need(key)?.whole(most)
-    }
-
-    /// Takes a count that must be there.
-    #[inline(never)]
-    pub fn count(&mut self, key: &'static str) -> Read<usize> {
-        self.need(key)?.count()
-    }
-
-    /// Takes an object that must be there.
-    #[inline(never)]
-    pub fn object(&mut self, key: &'static str) -> Read<Self> {
-        self.need(key)?.object()
-    }
-
-    /// Refuses keys that nobody has taken.
-    #[inline(never)]
-    pub fn close(self) -> Read<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Fault::Unknown) }
-    }
-}
-
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any)
@@ -484,30 +376,36 @@ mod tests {
     use super::*;
     use alloc::string::ToString as _;
 
-    fn object(text: &str) -> Object {
-        Json::open(text.as_bytes()).unwrap().object().unwrap()
-    }
-
     #[test]
     fn keys_keep_their_order_and_their_repetitions() {
-        let entries = Json::open(br#"{ "b": 1, "a": -2, "b": 1.5 }"#).unwrap().entries().unwrap();
+        let document = Json::open(br#"{ "b": 1, "a": -2, "b": 1.5 }"#).unwrap();
         let expected = [("b", Json::Whole(1)), ("a", Json::Negative(-2)), ("b", Json::Real(1.5))];
-        assert_eq!(entries, expected.map(|(key, value)| (key.to_string(), value)));
+        assert_eq!(document, Json::Object(expected.map(|(key, value)| (key.to_string(), value)).into()));
     }
 
     #[test]
     fn a_key_is_missing_unknown_twice_or_of_another_type() {
-        assert_eq!(object("{}").need("a"), Err(Fault::Missing("a")));
-        assert_eq!(object(r#"{ "a": 1, "a": 1 }"#).take("a"), Err(Fault::Twice));
-        assert_eq!(object(r#"{ "a": 1 }"#).close(), Err(Fault::Unknown));
-        assert_eq!(object(r#"{ "a": null }"#).maybe("a"), Ok(None));
-        assert_eq!(object(r#"{ "a": null }"#).take("a"), Ok(Some(Json::Null)));
-        assert_eq!(
-            Json::Whole(8).whole(7).unwrap_err().to_string(),
-            "a value is not a whole number of 0 or more, in its range"
-        );
-        assert!(Json::Real(1.0).whole(7).is_err() && Json::Whole(1).text().is_err());
-        assert!(Json::Whole(1).texts().is_err() && Json::Whole(1).entries().is_err());
+        let fault = |text: &str, read: fn(Place<'_>) -> bool| {
+            let (document, faults) = (Json::open(text.as_bytes()).unwrap(), Faults::default());
+            assert!(read(document.read(&faults)), "what cannot be read is empty");
+            faults.close()
+        };
+        let read: [fn(Place<'_>) -> bool; 7] = [
+            |place| place.key("a").text().is_empty(),
+            |place| place.only(&["a"]).is_given(),
+            |place| place.only(&[]).is_given(),
+            |place| place.key("a").given().is_none(),
+            |place| place.whole(7) == 0,
+            |place| place.text().is_empty(),
+            |place| place.len() == 0,
+        ];
+        assert_eq!(fault("{}", read[0]), Err(Fault::Missing("a")));
+        assert_eq!(fault(r#"{ "a": 1, "a": 1 }"#, read[1]), Err(Fault::Twice));
+        assert_eq!(fault(r#"{ "a": 1 }"#, read[2]), Err(Fault::Unknown));
+        assert_eq!(fault(r#"{ "a": null }"#, read[3]), Ok(()));
+        let said = fault("8", read[4]).unwrap_err().to_string();
+        assert_eq!(said, "a value is not a whole number of 0 or more, in its range");
+        assert!(fault("1", read[5]).is_err() && fault("1", read[6]).is_err());
     }
 
     #[test]

@@ -51,28 +51,53 @@ fn has_only(value: &JsValue, names: &[&str]) -> bool {
 
 /// The parts of an object that JavaScript gave; each may be absent, undefined or null, and is otherwise of its own type.
 ///
-/// Read by hand: derived readers of three small objects weigh 10 kB.
-struct Parts<'a>(&'a JsValue);
-
-/// A part is of another type.
-struct OtherType;
+/// Read by hand: derived readers of three small objects weigh 10 kB. Reading goes on over a part of another type, and `wrong` remembers it.
+struct Parts<'a> {
+    object: &'a JsValue,
+    wrong: bool,
+}
 
 impl Parts<'_> {
-    fn read<T>(&self, name: &str, read: fn(&JsValue) -> Option<T>) -> Result<Option<T>, OtherType> {
-        let value = get(self.0, name);
-        if value.is_undefined() || value.is_null() { Ok(None) } else { read(&value).map(Some).ok_or(OtherType) }
+    /// Reads an object that has no other keys than these.
+    fn of<'a>(object: &'a JsValue, names: &[&str]) -> Parts<'a> {
+        Parts { object, wrong: !has_only(object, names) }
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, OtherType> {
-        self.read(name, JsValue::as_string)
+    #[inline(never)]
+    fn get(&self, name: &str) -> Option<JsValue> {
+        let value = get(self.object, name);
+        (!value.is_undefined() && !value.is_null()).then_some(value)
     }
 
-    fn number(&self, name: &str) -> Result<Option<f64>, OtherType> {
-        self.read(name, JsValue::as_f64)
+    #[inline(never)]
+    fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = value.as_string();
+        self.wrong |= text.is_none();
+        text
     }
 
-    fn single(&self, name: &str) -> Result<Option<f32>, OtherType> {
-        Ok(self.number(name)?.map(|number| number as f32))
+    #[inline(never)]
+    fn number(&mut self, name: &str) -> Option<f64> {
+        let value = self.get(name)?;
+        let number = value.as_f64();
+        self.wrong |= number.is_none();
+        number
+    }
+
+    fn single(&mut self, name: &str) -> Option<f32> {
+        self.number(name).map(|number| number as f32)
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        let value = self.get(name);
+        self.wrong |= value.as_ref().is_some_and(|value| value.as_bool().is_none());
+        value.is_some_and(|value| value.as_bool() == Some(true))
+    }
+
+    /// Refuses the object where anything in it was wrong.
+    fn close(&self, part: &'static str, reason: &'static str) -> Result<(), JsValue> {
+        if self.wrong { Err(bad(part, reason)) } else { Ok(()) }
     }
 }
 
@@ -173,24 +198,7 @@ fn consent_out(consent: &crate::consent::Consent) -> Json {
         .close()
 }
 
-/// The optional parts of an event, as a page gives them.
-#[derive(Default)]
-struct DetailIn {
-    surface: Option<String>,
-    scene: Option<f64>,
-    slate: Option<f64>,
-    position: Option<f64>,
-    propensity: Option<f32>,
-    reason: Option<f64>,
-    value: Option<f32>,
-    dwell_ms: Option<f64>,
-    difficulty: Option<f32>,
-    risk_level: Option<f64>,
-    group_id: Option<f64>,
-    prior: Option<f32>,
-}
-
-/// Names of the parts of [`DetailIn`].
+/// Names of the parts of an event.
 const DETAIL_PARTS: [&str; 12] = [
     "surface",
     "scene",
@@ -206,108 +214,82 @@ const DETAIL_PARTS: [&str; 12] = [
     "prior",
 ];
 
-/// A whole number of a JavaScript `number`, in the range of `T`.
-fn whole<T: TryFrom<i64>>(value: Option<f64>, part: &'static str) -> EngineResult<Option<T>> {
-    let reason = "give a whole number of 0 or more, in its range";
-    let Some(value) = value else { return Ok(None) };
-    if !(0.0..=9e15).contains(&value) {
-        return Err(Error::BadEvent { part, reason });
-    }
-    T::try_from(value.round() as i64).map(Some).map_err(|_| Error::BadEvent { part, reason })
-}
+/// Whole numbers of JavaScript, in the ranges of their parts; the first part that is none is remembered.
+#[derive(Default)]
+struct Wholes(Option<&'static str>);
 
-impl DetailIn {
-    fn open(value: &JsValue) -> Result<Self, OtherType> {
-        let parts = Parts(value);
-        Ok(Self {
-            surface: parts.text("surface")?,
-            scene: parts.number("scene")?,
-            slate: parts.number("slate")?,
-            position: parts.number("position")?,
-            propensity: parts.single("propensity")?,
-            reason: parts.number("reason")?,
-            value: parts.single("value")?,
-            dwell_ms: parts.number("dwellMs")?,
-            difficulty: parts.single("difficulty")?,
-            risk_level: parts.number("riskLevel")?,
-            group_id: parts.number("groupId")?,
-            prior: parts.single("prior")?,
-        })
-    }
-
-    fn check(self, schema: &crate::schema::Schema) -> EngineResult<Detail> {
-        Ok(Detail {
-            surface: self.surface.map(|s| schema.surface(&s)).transpose()?,
-            scene: whole(self.scene, "scene")?,
-            slate: whole(self.slate, "slate")?,
-            position: whole(self.position, "position")?,
-            propensity: self.propensity.filter(|p| *p >= 0.0),
-            reason: whole(self.reason, "reason")?,
-            value: self.value,
-            dwell_ms: whole(self.dwell_ms, "dwellMs")?,
-            difficulty: self.difficulty,
-            risk_level: whole(self.risk_level, "riskLevel")?,
-            group_id: whole(self.group_id, "groupId")?,
-            prior: self.prior,
-            numbers: Vec::new(),
-        })
-    }
-}
-
-struct RankIn {
-    surface: Option<String>,
-    slots: Option<f64>,
-    now_ms: f64,
-}
-
-impl RankIn {
-    fn open(value: &JsValue) -> Result<Self, OtherType> {
-        let parts = Parts(value.is_object().then_some(value).ok_or(OtherType)?);
-        let now_ms = parts.number("nowMs")?.unwrap_or_default();
-        Ok(Self { surface: parts.text("surface")?, slots: parts.number("slots")?, now_ms })
-    }
-}
-
-struct ForgetIn {
-    id: Option<String>,
-    field: Option<String>,
-    value: Option<String>,
-    since_ms: Option<f64>,
-    until_ms: Option<f64>,
-    all: bool,
-}
-
-impl ForgetIn {
-    fn open(value: &JsValue) -> Result<Self, OtherType> {
-        let parts = Parts(value);
-        Ok(Self {
-            id: parts.text("id")?,
-            field: parts.text("field")?,
-            value: parts.text("value")?,
-            since_ms: parts.number("sinceMs")?,
-            until_ms: parts.number("untilMs")?,
-            all: parts.read("all", JsValue::as_bool)?.unwrap_or_default(),
-        })
-    }
-
-    fn check(self) -> Option<Forget> {
-        match self {
-            Self { id: Some(id), field: None, value: None, since_ms: None, until_ms: None, all: false } => {
-                Some(Forget::Item { id })
-            }
-            Self { id: None, field: Some(field), value: Some(value), since_ms: None, until_ms: None, all: false } => {
-                Some(Forget::Interest { field, value })
-            }
-            Self { id: None, field: None, value: None, since_ms, until_ms, all: false }
-                if since_ms.is_some() || until_ms.is_some() =>
-            {
-                let bound = |ms: Option<f64>, none: i64| ms.map_or(none, |ms| ms as i64);
-                Some(Forget::Span { since_ms: bound(since_ms, i64::MIN), until_ms: bound(until_ms, i64::MAX) })
-            }
-            Self { id: None, field: None, value: None, since_ms: None, until_ms: None, all: true } => Some(Forget::All),
-            _ => None,
+impl Wholes {
+    #[inline(never)]
+    fn read(&mut self, value: Option<f64>, most: f64, part: &'static str) -> Option<u32> {
+        let value = value?;
+        if !(0.0..=most).contains(&value) {
+            self.0 = self.0.or(Some(part));
+            return None;
         }
+        Some(value.round() as u32)
     }
+
+    fn short(&mut self, value: Option<f64>, part: &'static str) -> Option<u16> {
+        self.read(value, u16::MAX.into(), part).map(|whole| whole as u16)
+    }
+
+    fn long(&mut self, value: Option<f64>, part: &'static str) -> Option<u32> {
+        self.read(value, u32::MAX.into(), part)
+    }
+
+    fn close(&self) -> EngineResult<()> {
+        let reason = "give a whole number of 0 or more, in its range";
+        self.0.map_or(Ok(()), |part| Err(Error::BadEvent { part, reason }))
+    }
+}
+
+fn detail(value: &JsValue, schema: &crate::schema::Schema) -> Result<Detail, JsValue> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(Detail::default());
+    }
+    let mut parts = Parts::of(value, &DETAIL_PARTS);
+    let mut wholes = Wholes::default();
+    let surface = parts.text("surface");
+    let mut detail = Detail {
+        surface: None,
+        scene: wholes.short(parts.number("scene"), "scene"),
+        slate: wholes.long(parts.number("slate"), "slate"),
+        position: wholes.short(parts.number("position"), "position"),
+        propensity: parts.single("propensity").filter(|p| *p >= 0.0),
+        reason: wholes.short(parts.number("reason"), "reason"),
+        value: parts.single("value"),
+        dwell_ms: wholes.long(parts.number("dwellMs"), "dwellMs"),
+        difficulty: parts.single("difficulty"),
+        risk_level: wholes.read(parts.number("riskLevel"), u8::MAX.into(), "riskLevel").map(|level| level as u8),
+        group_id: wholes.long(parts.number("groupId"), "groupId"),
+        prior: parts.single("prior"),
+        numbers: Vec::new(),
+    };
+    parts.close("detail", "an object with the parts of an event and no others, each of its own type")?;
+    if let Some(surface) = surface {
+        detail.surface = Some(schema.surface(&surface).map_err(refuse)?);
+    }
+    wholes.close().map_err(refuse)?;
+    Ok(detail)
+}
+
+/// What `forget` was asked for; none where that is not one of its four forms.
+fn forget_of(parts: &mut Parts<'_>) -> Option<Forget> {
+    let (id, field, value) = (parts.text("id"), parts.text("field"), parts.text("value"));
+    let (since, until, all) = (parts.number("sinceMs"), parts.number("untilMs"), parts.flag("all"));
+    let span = since.is_some() || until.is_some();
+    let forms = [id.is_some(), field.is_some() || value.is_some(), span, all];
+    if parts.wrong || forms.iter().filter(|form| **form).count() != 1 {
+        return None;
+    }
+    if let Some(id) = id {
+        return Some(Forget::Item { id });
+    }
+    if span {
+        let bound = |ms: Option<f64>, none: i64| ms.map_or(none, |ms| ms as i64);
+        return Some(Forget::Span { since_ms: bound(since, i64::MIN), until_ms: bound(until, i64::MAX) });
+    }
+    if all { Some(Forget::All) } else { Some(Forget::Interest { field: field?, value: value? }) }
 }
 
 fn given(value: &JsValue) -> Given {
@@ -388,6 +370,11 @@ impl Engine {
             .flag("snapshot", opened.snapshot)
             .texts("notes", &mut opened.notes.iter().copied());
         plain(&out.close())
+    }
+
+    /// Gives the personal head the labels of the next so many events of the log; `true` once it is up to date.
+    pub fn adapt(&mut self, events: u32) -> bool {
+        self.0.adapt(events as usize)
     }
 
     /// Events folded since the engine was made.
@@ -506,15 +493,7 @@ impl Engine {
     /// Records one event; `false` where nothing may be recorded.
     pub fn track(&mut self, action: String, handle: u32, now_ms: f64, detail: JsValue) -> Result<bool, JsValue> {
         let at = engine::instant(now_ms).map_err(refuse)?;
-        let reason = "an object with the parts of an event and no others, each of its own type";
-        let detail = if detail.is_undefined() || detail.is_null() {
-            DetailIn::default()
-        } else if has_only(&detail, &DETAIL_PARTS) {
-            DetailIn::open(&detail).map_err(|_| bad("detail", reason))?
-        } else {
-            return Err(bad("detail", reason));
-        };
-        let detail = detail.check(self.0.schema()).map_err(refuse)?;
+        let detail = self::detail(&detail, self.0.schema())?;
         self.0.track(Track { action, handle, at, detail }).map_err(refuse)
     }
 
@@ -530,11 +509,14 @@ impl Engine {
         shown: &[u32],
         options: JsValue,
     ) -> Result<JsValue, JsValue> {
-        let reason = "an object { surface?, slots, nowMs }";
-        let options = RankIn::open(&options).map_err(|_| bad("options", reason))?;
-        let surface = options.surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
-        let slots: Option<u32> = whole(options.slots, "slots").map_err(refuse)?;
-        let now = engine::instant(options.now_ms).map_err(refuse)?;
+        let mut parts = Parts { object: &options, wrong: !options.is_object() };
+        let mut wholes = Wholes::default();
+        let (surface, now_ms) = (parts.text("surface"), parts.number("nowMs"));
+        let slots = wholes.long(parts.number("slots"), "slots");
+        parts.close("options", "an object { surface?, slots, nowMs }")?;
+        let surface = surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
+        wholes.close().map_err(refuse)?;
+        let now = engine::instant(now_ms.unwrap_or_default()).map_err(refuse)?;
         let slots = slots.map_or(handles.len(), |s| s as usize);
         let request = Request { handles, volatiles, priors, flags, pins, shown, slots, now, surface };
         let slate = self.0.rank(&request).map_err(refuse)?;
@@ -582,11 +564,8 @@ impl Engine {
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
     pub fn forget(&mut self, what: JsValue) -> Result<usize, JsValue> {
         let reason = "one of { id }, { field, value }, { sinceMs, untilMs }, { all: true }";
-        if !has_only(&what, &["id", "field", "value", "sinceMs", "untilMs", "all"]) {
-            return Err(bad("what", reason));
-        }
-        let what = ForgetIn::open(&what).map_err(|_| bad("what", reason))?;
-        let what = what.check().ok_or_else(|| bad("what", reason))?;
+        let mut parts = Parts::of(&what, &["id", "field", "value", "sinceMs", "untilMs", "all"]);
+        let what = forget_of(&mut parts).ok_or_else(|| bad("what", reason))?;
         self.0.forget(&what).map_err(refuse)
     }
 
@@ -655,7 +634,7 @@ impl Engine {
             .number("segments", r.segments as f64)
             .number("bytes", r.bytes as f64)
             .number("matured", r.matured as f64)
-            .number("learned", r.learned.into())
+            .number("learned", r.learned as f64)
             .put("trust", Json::List(r.trust.map(Json::Real).into()))
             .number("bundle", r.bundle as f64)
             .number("items", r.items as f64)

@@ -149,13 +149,13 @@ fn a_snapshot_equals_the_fold_and_its_absence_changes_nothing() {
     }
     live.queue_snapshot();
     disk.flush(&mut live);
-    let state = live.state_bytes();
+    let state = phone::state(&mut live);
     let files = disk.clone();
     let opened = |disk: &Disk| {
         let mut engine = phone::engine();
         engine.open_control(&disk.stored());
         let found = engine.open_log(&disk.stored(), 480);
-        (found.snapshot, engine.state_bytes())
+        (found.snapshot, phone::state(&mut engine))
     };
     assert!(opened(&files) == (true, state.clone()));
     let mut without = files.clone();

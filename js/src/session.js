@@ -10,6 +10,9 @@ const FLUSH_EVENTS = 32
 const FLUSH_MS = 1000
 const PENDING_MOST = 256
 const REBUILDS_MOST = 3
+/** How long the engine may work on the personal head at a time: half a frame. */
+const SLICE_MS = 8
+const SLICE_EVENTS_MOST = 4096
 
 /**
  * @typedef {object} Setup
@@ -49,6 +52,10 @@ class Session {
     this.unflushed = 0
     /** @type {any} */
     this.flushTimer = null
+    /** @type {any} */
+    this.adaptTimer = null
+    /** Events in one slice of the work on the personal head; follows the time that slices take on this phone. */
+    this.sliceEvents = 64
     this.rebuilds = 0
     this.closed = false
     this.startMs = 0
@@ -274,7 +281,26 @@ class Session {
     for (const { action, item, atMs, detail } of pending) this.attempt(() => this.track(action, item, atMs, detail))
   }
 
+  /** Brings the personal head up to the log, a slice at a time; until then the frozen model ranks. */
+  adapt() {
+    const { platform } = this.setup
+    if (!this.engine || !this.logOpen || this.adaptTimer || this.closed) return
+    this.attempt(() => {
+      const began = platform.now()
+      const current = this.call((engine) => engine.adapt(this.sliceEvents))
+      const tookMs = platform.now() - began
+      if (tookMs > SLICE_MS) this.sliceEvents = Math.max(1, this.sliceEvents >> 1)
+      else if (tookMs < SLICE_MS / 4) this.sliceEvents = Math.min(SLICE_EVENTS_MOST, this.sliceEvents * 2)
+      if (current) return
+      this.adaptTimer = platform.setTimer(() => {
+        this.adaptTimer = null
+        this.adapt()
+      }, 0)
+    })
+  }
+
   flushSoon() {
+    this.adapt()
     if (this.flushTimer || this.closed) return
     this.flushTimer = this.setup.platform.setTimer(() => {
       this.flushTimer = null
@@ -287,6 +313,7 @@ class Session {
     const engine = this.engine
     if (!engine) return false
     this.unflushed = 0
+    this.adapt()
     try {
       return await this.store.flush(engine)
     } catch (error) {
@@ -307,6 +334,7 @@ class Session {
     await this.flush()
     this.closed = true
     if (this.flushTimer) this.setup.platform.clearTimer(this.flushTimer)
+    if (this.adaptTimer) this.setup.platform.clearTimer(this.adaptTimer)
     this.store.close()
     await this.store.chain
     if (this.engine && this.generation === this.setup.runtime.generation) this.engine.free()

@@ -12,7 +12,18 @@ use super::{
 use crate::json::{Fault, Faults, Json, Place};
 
 /// The types of tensors that are read, and the bytes of one number.
-const TYPES: [(&str, u64); 1] = [("F32", 4)];
+const TYPES: [(&str, u64); 10] = [
+    ("F32", 4),
+    ("F16", 2),
+    ("I8", 1),
+    ("U8", 1),
+    ("I16", 2),
+    ("U16", 2),
+    ("I32", 4),
+    ("U32", 4),
+    ("I64", 8),
+    ("U64", 8),
+];
 
 /// One tensor: its bytes are as many as its type and shape call for, and no other tensor's.
 pub(super) struct Tensor<'a> {

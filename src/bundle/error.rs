@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::block::BlockError;
+
 /// Why a bundle was refused. Nothing is kept of a refused bundle.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -45,7 +47,7 @@ pub enum BundleError {
     },
     /// The bundle was made for another space.
     WrongSpace,
-    /// A known-answer probe gave other bits on this device.
+    /// A known-answer probe gave another answer on this device.
     Probe {
         /// Which probe, counted from 0.
         index: usize,
@@ -74,11 +76,11 @@ pub enum TensorFault {
     TooLarge,
     /// Its offsets are not its own: they overlap another tensor, leave a hole, pass the end or disagree with the shape.
     Offsets,
-    /// It is not of the only type read so far, `F32`.
+    /// It is not of a type that its block reads.
     Dtype,
     /// It has another shape than the spec needs.
     Shape {
-        /// What the spec needs.
+        /// What the spec needs; 0 for any size.
         expected: Vec<usize>,
         /// What the file has.
         found: Vec<usize>,
@@ -88,10 +90,17 @@ pub enum TensorFault {
         /// Index of the value.
         at: usize,
     },
-    /// The value at this index divides, so it must be above zero and its inverse finite.
+    /// The value at this index divides, so it must be above zero and its inverse finite; or it is the scale of a row and negative.
     NotPositive {
         /// Index of the value.
         at: usize,
+    },
+    /// It holds hashed words, and its rows (less the dense features) are not as many as a power of two.
+    Buckets,
+    /// Its block refuses it.
+    Block {
+        /// What the block says.
+        error: BlockError,
     },
 }
 
@@ -130,10 +139,11 @@ impl fmt::Display for BundleError {
     }
 }
 
-fn write_shape(f: &mut fmt::Formatter<'_>, shape: &[usize]) -> fmt::Result {
+/// Writes a shape; where one is called for, 0 stands for any size.
+fn write_shape(f: &mut fmt::Formatter<'_>, shape: &[usize], any: bool) -> fmt::Result {
     for (index, dim) in shape.iter().enumerate() {
         f.write_str(if index == 0 { "[" } else { ", " })?;
-        write!(f, "{dim}")?;
+        if any && *dim == 0 { f.write_str("any")? } else { write!(f, "{dim}")? }
     }
     f.write_str(if shape.is_empty() { "[]" } else { "]" })
 }
@@ -150,17 +160,19 @@ impl fmt::Display for TensorFault {
             Self::Offsets => {
                 f.write_str("has offsets that overlap, leave a hole, pass the end or disagree with its shape")
             }
-            Self::Dtype => f.write_str("is not F32: convert it"),
+            Self::Dtype => f.write_str("is not of a type that its block reads: convert it"),
             Self::Shape { expected, found } => {
                 f.write_str("has the shape ")?;
-                write_shape(f, found)?;
+                write_shape(f, found, false)?;
                 f.write_str(" instead of ")?;
-                write_shape(f, expected)
+                write_shape(f, expected, true)
             }
             Self::NotFinite { at } => write!(f, "has a NaN or an infinity at index {at}"),
             Self::NotPositive { at } => {
                 write!(f, "has a value at index {at} that divides and is not above zero, or too small to divide by")
             }
+            Self::Buckets => f.write_str("has not as many rows for hashed words as a power of two"),
+            Self::Block { error } => write!(f, "cannot be used: {error}"),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Bundles: model weights that arrive over the network, as bytes that nobody has vouched for yet.
 //!
-//! Three types tell how far a bundle has come. [`Parsed`] is a well-formed container with a readable spec, [`Verified`] has
-//! every tensor the spec asks for and nothing else, [`Bundle`] has answered its own known-answer probes on this device. Only
-//! the last one is given to the ranker. The format is normative in `docs/bundle.md`.
+//! Two types tell how far a bundle has come. [`Verified`] is a sound container with a spec that can be followed, every tensor that the spec asks
+//! for, and nothing else; [`Bundle`] has answered its own known-answer probes on this device. Only the last one is given to the ranker. The
+//! format is normative in `docs/bundle.md`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod container;
 mod error;
-mod load;
+mod notes;
 mod probe;
 mod spec;
+pub mod stack;
+mod tensors;
 mod write;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -18,9 +20,14 @@ mod tests;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::json::{Faults, Json};
+use container::{Container, json};
 pub use error::{BundleError, TensorFault};
-pub use load::{Bundle, Parsed, Verified, load, open};
-pub use write::write;
+use notes::Notes;
+use spec::Parts;
+pub use stack::{Stack, Workspace};
+use tensors::Tensors;
+pub use write::{Numbers, Writing, write};
 
 /// The format this engine reads and writes.
 pub const FORMAT: u32 = 1;
@@ -30,68 +37,127 @@ pub const MOST_BYTES: usize = 4 << 20;
 pub const MOST_HEADER_BYTES: usize = 256 << 10;
 /// The most tensors in one bundle.
 pub const MOST_TENSORS: usize = 256;
-/// The longest name of a tensor, a feature, a field or a label, in bytes.
+/// The longest name of a tensor, a block, a feature, a field or a label, in bytes.
 pub const MOST_NAME_BYTES: usize = 64;
 /// The most dimensions of a tensor.
 pub const MOST_RANK: usize = 4;
 /// The largest single dimension.
 pub const MOST_DIM: usize = 1 << 24;
-/// The most dense features of a block.
+/// The most dense features of a bundle.
 pub const MOST_FEATURES: usize = 4096;
-/// The most hashed fields of a block, and the most fields a bundle may ask of the schema.
+/// The most hashed fields of a bundle, and the most fields that it may ask of the schema.
 pub const MOST_FIELDS: usize = 64;
+/// The most blocks.
+pub const MOST_BLOCKS: usize = 32;
+/// The most tiers.
+pub const MOST_TIERS: usize = 3;
+/// The most tasks of a tier.
+pub const MOST_TASKS: usize = 8;
 /// The most known-answer probes, of which there is at least one.
 pub const MOST_PROBES: usize = 64;
-/// The most hashed values in one probe.
-pub const MOST_PROBE_HASHES: usize = 256;
+/// The most words of an item in a probe.
+pub const MOST_PROBE_WORDS: usize = 256;
 
-/// What a bundle holds, as plain data: what a trainer writes and the engine reads.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// The space whose items and actions the weights were trained on.
-    pub space: String,
-    /// The schema they were trained with, where the trainer insists on exactly that one.
-    pub fingerprint: Option<u64>,
-    /// The schema fields that must exist for the weights to mean anything.
-    pub fields: Vec<String>,
-    /// The linear block.
-    pub wide: WideWeights,
-    /// Inputs with the logit that the trainer's engine gave for them.
-    pub probes: Vec<Probe>,
-}
+/// Every tensor that the spec needs is there, of the right type and shape, finite; and no other.
+#[derive(Clone, Debug)]
+pub struct Verified(Parts);
 
-/// The weights of the linear block `wide`; the forward pass lives with the blocks.
+/// A bundle that answered its probes on this device. Scoring with it cannot fail.
+#[derive(Clone, Debug)]
+pub struct Bundle(Parts);
+
+/// Reads untrusted bytes: sizes first, then the header, then the spec and its tensors.
 ///
-/// # Shapes
-/// `weight`, `mean` and `scale` have one number for each of `features`; `hashed` has one for each bucket, a power of two, and
-/// is empty exactly where `hashed_fields` is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WideWeights {
-    /// The action whose probability the logit stands for, such as `click`.
-    pub label: String,
-    /// Names of the dense features, in the order of the weights.
-    pub features: Vec<String>,
-    /// One weight for each feature.
-    pub weight: Vec<f32>,
-    /// What is subtracted from each feature.
-    pub mean: Vec<f32>,
-    /// What each feature is divided by after that; above zero.
-    pub scale: Vec<f32>,
-    /// The constant term.
-    pub bias: f32,
-    /// Fields whose values are hashed into `hashed`.
-    pub hashed_fields: Vec<String>,
-    /// One weight for each bucket.
-    pub hashed: Vec<f32>,
+/// # Errors
+/// [`BundleError::Oversized`] before anything is parsed; [`BundleError::Container`], [`BundleError::Json`], [`BundleError::Spec`] and
+/// [`BundleError::Tensor`] for what is wrong inside.
+pub fn open(bytes: &[u8]) -> Result<Verified, BundleError> {
+    let Container { spec, tensors } = Container::open(bytes)?;
+    let spec = Json::open(spec.as_bytes()).map_err(|fault| json("spec", fault))?;
+    let (faults, mut tensors) = (Faults::default(), Tensors { left: tensors, notes: Notes::default() });
+    let parts = spec::read(spec.read(&faults), &mut tensors);
+    // What was read of a spec that is no such thing counts for nothing, and neither does what was said about it.
+    faults.close().map_err(|fault| json("spec", fault))?;
+    tensors.close()?;
+    // Whoever gave up has noted why, so there always are parts.
+    parts.map(Verified).ok_or(BundleError::Spec { at: "spec", reason: "it cannot be followed" })
 }
 
-/// One known answer: these inputs give exactly this logit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Probe {
-    /// One value for each dense feature, before standardisation.
-    pub dense: Vec<f32>,
-    /// Hashes of the values of the hashed fields, in any number.
-    pub hashed: Vec<u64>,
-    /// The logit, compared bit for bit.
-    pub logit: f32,
+/// Takes a bundle all the way: read, verified for `space`, and probed.
+///
+/// # Errors
+/// Every variant of [`BundleError`].
+pub fn load(bytes: &[u8], space: &str) -> Result<Bundle, BundleError> {
+    let verified = open(bytes)?;
+    if verified.space() == space { verified.run_probes() } else { Err(BundleError::WrongSpace) }
+}
+
+/// Name, type and shape of a tensor.
+pub type Listed = (String, &'static str, Vec<usize>);
+
+/// Every tensor in a file, in its order.
+///
+/// # Errors
+/// As [`open`], of the container alone.
+pub fn tensors(bytes: &[u8]) -> Result<Vec<Listed>, BundleError> {
+    let tensors = Container::open(bytes)?.tensors;
+    Ok(tensors.into_iter().map(|tensor| (tensor.name, tensor.dtype, tensor.shape)).collect())
+}
+
+impl Verified {
+    /// The space that the bundle says it is for.
+    pub fn space(&self) -> &str {
+        &self.0.space
+    }
+
+    /// What it computes.
+    pub const fn stack(&self) -> &Stack {
+        &self.0.stack
+    }
+
+    /// The schema it was trained with, where its trainer insists on exactly that one.
+    pub const fn fingerprint(&self) -> Option<u64> {
+        self.0.fingerprint
+    }
+
+    /// The schema fields that must exist for the weights to mean anything.
+    pub fn fields(&self) -> &[String] {
+        &self.0.fields
+    }
+
+    /// Runs the known-answer probes through the forward pass of this device.
+    ///
+    /// # Errors
+    /// [`BundleError::Probe`] for the first answer that differs.
+    pub fn run_probes(self) -> Result<Bundle, BundleError> {
+        probe::run(&self.0.probes, &self.0.stack)?;
+        Ok(Bundle(self.0))
+    }
+}
+
+impl Bundle {
+    /// The schema it was trained with, where its trainer insists on exactly that one.
+    pub const fn fingerprint(&self) -> Option<u64> {
+        self.0.fingerprint
+    }
+
+    /// The schema fields that must exist for the weights to mean anything.
+    pub fn fields(&self) -> &[String] {
+        &self.0.fields
+    }
+
+    /// What it computes.
+    pub const fn stack(&self) -> &Stack {
+        &self.0.stack
+    }
+
+    /// How many probes it answered.
+    pub fn probes(&self) -> usize {
+        self.0.probes.len()
+    }
+
+    /// The stack itself, for a ranker.
+    pub(crate) fn into_stack(self) -> Stack {
+        self.0.stack
+    }
 }

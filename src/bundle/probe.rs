@@ -1,12 +1,149 @@
 //! Known-answer probes: the proof that this device computes what the trainer computed.
 
-use super::{BundleError, Probe};
+use alloc::vec;
+use alloc::vec::Vec;
 
-/// Compares every answer of `logit` with the promised one, bit for bit.
-pub(super) fn run(probes: &[Probe], logit: impl Fn(&[f32], &[u64]) -> f32) -> Result<(), BundleError> {
+use super::notes::Notes;
+use super::spec::hex;
+use super::stack::{HISTORY_MOST, Stack};
+use super::{BundleError, MOST_PROBE_WORDS, MOST_PROBES};
+use crate::json::Place;
+
+/// By how much an answer in decimal digits may be off, relative to 1 plus its size.
+const SLACK: f32 = 1e-4;
+
+/// One known answer: these inputs give these logits.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    dense: Vec<f32>,
+    wire: u64,
+    /// Place of the field among those of the stack, and key of the word.
+    words: Vec<(u16, u64)>,
+    /// The newest first.
+    recent: Vec<(u64, Vec<u64>)>,
+    /// Those of all tasks, tier by tier, and whether each is meant bit for bit.
+    logits: Vec<(f32, bool)>,
+}
+
+/// A single, given as a number or as the hexadecimal digits of its bits; and whether as bits.
+fn single(place: Place<'_>) -> Option<(f32, bool)> {
+    let (value, exact) = match place.maybe_text() {
+        Some(text) => (f32::from_bits(u32::try_from(hex(text, 8)?).ok()?), true),
+        None => (place.single(), false),
+    };
+    value.is_finite().then_some((value, exact))
+}
+
+fn singles(place: Place<'_>, at: &'static str, notes: &mut Notes) -> Option<Vec<(f32, bool)>> {
+    let mut values = Vec::new();
+    for index in 0..place.len() {
+        let value = single(place.at(index));
+        notes.unless(value.is_some(), at, "give finite numbers, or the 8 hexadecimal digits of their bits")?;
+        values.push(value?);
+    }
+    Some(values)
+}
+
+#[inline(never)]
+fn key(place: Place<'_>, notes: &mut Notes) -> Option<u64> {
+    let key = hex(place.text(), 16);
+    notes.unless(key.is_some(), "probes", "give ids and words as the 16 hexadecimal digits of their hashes")?;
+    key
+}
+
+/// A list that may be left out.
+fn maybe<'a>(list: Place<'a>, most: usize, notes: &mut Notes) -> Option<(Place<'a>, usize)> {
+    let count = list.given().map_or(0, Place::len);
+    notes.unless(count <= most, "probes", "give at most 256 words, and at most 50 recent items")?;
+    Some((list, count))
+}
+
+pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes) -> Option<Vec<Probe>> {
+    let count = probes.len();
+    notes.unless((1..=MOST_PROBES).contains(&count), "probes", "give 1 to 64 of them")?;
+    let mut all = Vec::new();
+    for at in 0..count {
+        let spec = probes.at(at).only(&["dense", "item", "words", "recent", "logits"]);
+        let mut probe = Probe { dense: Vec::new(), wire: 0, words: Vec::new(), recent: Vec::new(), logits: Vec::new() };
+        for (value, _) in singles(spec.key("dense"), "probes.dense", notes)? {
+            probe.dense.push(value);
+        }
+        let fits = probe.dense.len() == stack.features().len();
+        notes.unless(
+            fits,
+            "probes.dense",
+            "give one value for each feature, in the order in which the blocks name them",
+        )?;
+        if let Some(item) = spec.key("item").given() {
+            probe.wire = key(item, notes)?;
+        }
+        let (words, count) = maybe(spec.key("words"), MOST_PROBE_WORDS, notes)?;
+        for at in 0..count {
+            let (field, word) = (words.at(at).at(0).text(), words.at(at).at(1));
+            let field = stack.fields().iter().position(|known| known == field);
+            probe.words.push((field.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX), key(word, notes)?));
+        }
+        let (recent, count) = maybe(spec.key("recent"), HISTORY_MOST, notes)?;
+        for at in 0..count {
+            let spec = recent.at(at).only(&["item", "words"]);
+            let (words, count) = maybe(spec.key("words"), MOST_PROBE_WORDS, notes)?;
+            let mut keys = Vec::new();
+            for at in 0..count {
+                keys.push(key(words.at(at), notes)?);
+            }
+            probe.recent.push((key(spec.key("item"), notes)?, keys));
+        }
+        if let Some(logits) = spec.key("logits").given() {
+            probe.logits = singles(logits, "probes.logits", notes)?;
+        }
+        all.push(probe);
+    }
+    Some(all)
+}
+
+impl Probe {
+    /// The logits that this device computes: those of all tasks, tier by tier.
+    pub fn answers(&self, stack: &Stack) -> Vec<f32> {
+        let mut at = stack.workspace();
+        let mut item = vec![0.0; stack.item_len()];
+        stack.score_item(self.wire, &self.words, &mut item);
+        let mut recent = self.recent.iter().map(|(wire, keys)| (*wire, keys.as_slice()));
+        stack.score_user(&mut at, &self.dense, &mut recent);
+        let mut all = Vec::new();
+        for tier in 0..stack.tiers() {
+            let mut logits = vec![0.0; stack.labels(tier).count()];
+            stack.score_pair(&mut at, &item, &self.dense, tier, &mut logits);
+            all.extend(logits);
+        }
+        all
+    }
+
+    /// Compares the promised answers with those of this device; gives the first that differs. The missing ones count as zero bits.
+    fn differs(&self, stack: &Stack) -> Option<(u32, u32)> {
+        let answers = self.answers(stack);
+        for (at, found) in answers.iter().enumerate() {
+            let (expected, exact) = self.logits.get(at).copied().unwrap_or((0.0, true));
+            let same = if exact {
+                expected.to_bits() == found.to_bits()
+            } else {
+                (expected - found).abs() <= SLACK * (1.0 + expected.abs())
+            };
+            if !same {
+                return Some((expected.to_bits(), found.to_bits()));
+            }
+        }
+        None
+    }
+}
+
+/// Runs all probes.
+pub(super) fn run(probes: &[Probe], stack: &Stack) -> Result<(), BundleError> {
+    let tasks: usize = (0..stack.tiers()).map(|tier| stack.labels(tier).count()).sum();
     for (index, probe) in probes.iter().enumerate() {
-        let (expected, found) = (probe.logit.to_bits(), logit(&probe.dense, &probe.hashed).to_bits());
-        if expected != found {
+        if probe.logits.len() != tasks {
+            return Err(BundleError::Spec { at: "probes.logits", reason: "give one for each task, tier by tier" });
+        }
+        if let Some((expected, found)) = probe.differs(stack) {
             return Err(BundleError::Probe { index, expected, found });
         }
     }

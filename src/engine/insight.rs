@@ -48,8 +48,8 @@ pub struct Report {
     pub bytes: usize,
     /// Labels matured since the last fold from the start.
     pub matured: u64,
-    /// Labels the personal head has learned from.
-    pub learned: u32,
+    /// Labels the personal head rests on; 0 while it is being made.
+    pub learned: u64,
     /// Mixing weights of the frozen model and the head.
     pub trust: [f64; 2],
     /// Version of the live bundle; 0 is the starter.
@@ -68,7 +68,8 @@ const WHY_LEAST: f32 = 0.02;
 impl Engine {
     /// Why this item stands where it stands: what its words, the recent past, its own impressions and numbers add to the logit.
     ///
-    /// The model is additive, so the parts are exact; those of one field are told as one, with the word that the user did most with.
+    /// Of a linear model the parts are exact, of any other they are what the logit would lose (see [`crate::score::Ranker::contributions`]);
+    /// those of one field are told as one, with the word that the user did most with.
     ///
     /// # Errors
     /// [`crate::error::Error::UnknownItem`].
@@ -86,7 +87,12 @@ impl Engine {
         let candidate = Candidate { item, number: &number, prior: None };
         self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
         let mut sums: Vec<(&str, f32)> = Vec::new();
-        let parts = self.ranker.contributions(&dense);
+        let memory = &self.observe.memory;
+        let (recent, user) = (memory.recent_at(memory.chosen), self.layout.user_len());
+        let (parts, past) = self.ranker.contributions(self.fixed(handle), &dense, recent, user);
+        if past != 0.0 {
+            sums.push(("recent", past));
+        }
         for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {
             // A feature at rest says nothing about the user, whatever its mean in the training data.
             if *x != 0.0 {
@@ -171,7 +177,7 @@ impl Engine {
             segments,
             bytes,
             matured: self.matured,
-            learned: self.adapt.learned(),
+            learned: if self.replay.is_none() { self.adapt.learned() } else { 0 },
             trust: self.adapt.trust(),
             bundle: self.ranker.version(),
             items: self.items.len(),

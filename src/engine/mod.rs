@@ -3,6 +3,7 @@
 //! Starting goes in this order: [`Engine::open_control`], then the page sends its request for the manifest, then [`Engine::open_bundle`] and
 //! [`Engine::open_log`]. So nothing that the network can see depends on what the log holds.
 
+mod adapting;
 mod insight;
 mod privacy;
 mod ranking;
@@ -17,6 +18,7 @@ pub use ranking::{Request, Slate, reason_code};
 pub use record::Track;
 pub use update::{SyncState, load};
 
+use crate::bundle::Workspace;
 use crate::consent::{Consent, Status};
 use crate::control::{Block, Control, SLOTS};
 use crate::error::{Error, Result};
@@ -26,7 +28,7 @@ use crate::keyed::KeyMap;
 use crate::log::{Log, StoreOp, StoredFile, newest_generation};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
-use crate::score::Ranker;
+use crate::score::{Ranker, word_keys};
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
 use alloc::rc::Rc;
@@ -34,7 +36,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 /// Changes when the fold changes, so that an older snapshot is not taken.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 /// The most items in memory.
 pub const ITEMS_MOST: usize = 65_536;
 /// The most blocks.
@@ -77,8 +79,6 @@ enum Clearing {
 struct Known {
     item: Rc<Item>,
     recorded: Rc<Item>,
-    /// What of its logit depends on it alone, under the live ranker.
-    fixed: f32,
 }
 
 /// One space on one phone.
@@ -95,14 +95,22 @@ pub struct Engine {
     log: Option<Log>,
     observe: Observe,
     adapt: Adapt,
+    /// What the head is being brought up to the log with; none while it is up to date.
+    replay: Option<adapting::Replay>,
     ranker: Ranker,
     items: Vec<Known>,
+    /// What depends on each item alone, under the live ranker, one behind the other.
+    fixed: Vec<f32>,
+    /// What the live ranker writes while it scores.
+    workspace: Workspace,
     /// Handles by the wire ids of their items.
     handles: KeyMap<u32>,
     next_slate: u32,
     utc_offset_minutes: i16,
     folded: u64,
     matured: u64,
+    /// Those of them that are labels of the schema's first kind.
+    labels: u64,
     ops: Vec<StoreOp>,
     /// How far the removal of all files has come.
     clearing: Clearing,
@@ -124,6 +132,7 @@ impl Engine {
         Ok(Self {
             observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
             adapt: Adapt::new(&layout, &ranker),
+            replay: None,
             schema,
             schema_text: hash64(schema_json.as_bytes()),
             layout,
@@ -131,13 +140,16 @@ impl Engine {
             control: Control::default(),
             journal_found: false,
             log: None,
+            workspace: ranker.workspace(),
             ranker,
             items: Vec::new(),
+            fixed: Vec::new(),
             handles: KeyMap::default(),
             next_slate: 0,
             utc_offset_minutes: 0,
             folded: 0,
             matured: 0,
+            labels: 0,
             ops: Vec::new(),
             clearing: Clearing::None,
             sealing: None,
@@ -247,22 +259,6 @@ impl Engine {
         self.ops.extend(names.into_iter().map(|name| StoreOp::Remove { name }));
     }
 
-    /// Folds the whole log again.
-    fn refold(&mut self) {
-        self.observe = Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout));
-        self.adapt = Adapt::new(&self.layout, &self.ranker);
-        self.matured = 0;
-        let Some(log) = &self.log else { return };
-        let (adapt, ranker, matured) = (&mut self.adapt, &self.ranker, &mut self.matured);
-        for event in log.events() {
-            self.folded += 1;
-            self.observe.step(event, |example| {
-                *matured += 1;
-                adapt.learn(ranker, &example);
-            });
-        }
-    }
-
     /// Moves what the log wants done behind what is already queued, joining appends to one file.
     fn collect(&mut self) {
         let Some(log) = &mut self.log else { return };
@@ -344,7 +340,6 @@ impl Engine {
         }
         let mut handles = Vec::with_capacity(items.len());
         for item in items {
-            let fixed = self.ranker.score_item(item.wire(), item.all_words().map(|(f, w)| (f as u16, w.key)));
             let recorded = Rc::new(item.recorded(&self.schema));
             let handle = match self.handle(item.id()) {
                 Some(handle) => handle,
@@ -354,11 +349,12 @@ impl Engine {
                     handle
                 }
             };
-            let known = Known { item: Rc::new(item), recorded, fixed };
+            let known = Known { item: Rc::new(item), recorded };
             match self.items.get_mut(handle as usize) {
                 Some(slot) => *slot = known,
                 None => self.items.push(known),
             }
+            self.fix(handle as usize);
             handles.push(handle);
         }
         Ok(handles)
@@ -399,11 +395,31 @@ impl Engine {
 
     fn rebind(&mut self, ranker: Ranker) {
         self.ranker = ranker;
-        for known in &mut self.items {
-            let words = known.item.all_words().map(|(f, w)| (f as u16, w.key));
-            known.fixed = self.ranker.score_item(known.item.wire(), words);
+        self.workspace = self.ranker.workspace();
+        self.fixed.clear();
+        for handle in 0..self.items.len() {
+            self.fix(handle);
         }
-        self.refold();
+        self.begin_replay();
+    }
+
+    /// Computes what depends on an item alone.
+    fn fix(&mut self, handle: usize) {
+        let (Some(known), width) = (self.items.get(handle), self.ranker.item_len()) else { return };
+        let from = handle * width;
+        if self.fixed.len() < from + width {
+            self.fixed.resize(from + width, 0.0);
+        }
+        if let Some(out) = self.fixed.get_mut(from..from + width) {
+            self.ranker.score_item(known.item.wire(), &mut word_keys(&known.item), out);
+        }
+    }
+
+    /// What [`Engine::fix`] computed.
+    fn fixed(&self, handle: u32) -> &[f32] {
+        let width = self.ranker.item_len();
+        let from = handle as usize * width;
+        self.fixed.get(from..from + width).unwrap_or_default()
     }
 }
 

@@ -132,7 +132,7 @@ impl Engine {
             Forget::Interest { field, .. } => self.schema.field(field)?,
             _ => 0,
         };
-        Ok(self.forget_where(|event| match what {
+        Ok(self.forget_where(&mut |event| match what {
             Forget::Item { id } => event.item.id() == id,
             Forget::Interest { value, .. } => event.item.words(interest).iter().any(|w| w.text == *value),
             Forget::Span { since_ms, until_ms } => (*since_ms..*until_ms).contains(&event.at.ms()),
@@ -151,19 +151,19 @@ impl Engine {
         let Some(log) = &self.log else { return Ok(false) };
         let Some(newest) = log.events().rposition_of(matches) else { return Ok(false) };
         let mut at = 0;
-        self.forget_where(|_| {
+        self.forget_where(&mut |_| {
             at += 1;
             at - 1 == newest
         });
         Ok(true)
     }
 
-    fn forget_where(&mut self, mut gone: impl FnMut(&Event) -> bool) -> usize {
+    fn forget_where(&mut self, gone: &mut dyn FnMut(&Event) -> bool) -> usize {
         let Some(log) = &mut self.log else { return 0 };
         let (generation, numbers) = (log.generation(), log.file_numbers());
         // What is queued of the old generation must not be written after the removal of its files.
         self.ops.retain(|op| !matches!(op, StoreOp::Append { .. }));
-        let removed = log.forget(|event| !gone(event));
+        let removed = log.forget(&mut |event| !gone(event));
         self.control.generation = log.generation();
         // The snapshot holds what is being forgotten, so it goes first.
         self.ops.push(StoreOp::Remove { name: SNAPSHOT.to_string() });

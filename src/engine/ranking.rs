@@ -146,24 +146,27 @@ impl Engine {
     fn scores(&mut self, request: &Request<'_>, items: &[Item]) -> Result<Vec<(f32, bool)>> {
         let context = self.context(request.now);
         let mut dense = vec![0.0f32; self.layout.len()];
-        let mut gathered = vec![0.0f32; self.ranker.width()];
+        let mut at = core::mem::take(&mut self.workspace);
         let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let memory = &self.observe.memory;
+        self.ranker.score_user(&mut at, &dense, memory.recent_at(memory.chosen));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
+        let adapted = self.replay.is_none();
         let mut scores = Vec::with_capacity(items.len());
         for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
-            let fixed = self.known(*handle)?.fixed;
             let number = |field| item.number(field);
             let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
             let candidate = Candidate { item, number: &number, prior };
             self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
-            let frozen = self.ranker.score_pair(fixed, &dense, &mut gathered);
-            let personal = self.adapt.score(frozen, &dense);
+            let frozen = self.ranker.score_pair(&mut at, self.fixed(*handle), &dense);
+            let personal = if adapted { self.adapt.score(frozen, &dense) } else { frozen };
             let policy = &self.schema.policy;
             let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
             let score = personal - order - fatigue::penalty(policy, &self.observe.memory, item);
             let interest = likeness.and_then(|at| dense.get(at)).is_some_and(|x| *x > 0.0);
             scores.push((if score.is_finite() { score } else { 0.0 }, interest));
         }
+        self.workspace = at;
         Ok(scores)
     }
 

@@ -52,14 +52,4 @@ impl Engine {
         self.collect();
         Ok(true)
     }
-
-    fn fold_newest(&mut self) {
-        let Some(event) = self.log.as_ref().and_then(|l| l.events().next_back()) else { return };
-        let (adapt, ranker, matured) = (&mut self.adapt, &self.ranker, &mut self.matured);
-        self.folded += 1;
-        self.observe.step(event, |example| {
-            *matured += 1;
-            adapt.learn(ranker, &example);
-        });
-    }
 }

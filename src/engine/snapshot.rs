@@ -21,7 +21,11 @@ impl Engine {
     pub fn state_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
         self.observe.encode(&mut out);
-        self.adapt.encode(&mut out);
+        // A head that is still being made is left out: the next start makes it.
+        out.u8(u8::from(self.replay.is_none()));
+        if self.replay.is_none() {
+            self.adapt.encode(&mut out);
+        }
         out.into_bytes()
     }
 
@@ -49,6 +53,7 @@ impl Engine {
         out.u32(MAGIC);
         self.snapshot_key().iter().for_each(|part| out.u64(*part));
         out.u64(self.matured);
+        out.u64(self.labels);
         out.raw(&self.state_bytes());
         let mut bytes = out.into_bytes();
         let crc = crc32(&bytes);
@@ -74,13 +79,17 @@ impl Engine {
             let found = reader.u64();
             reader.expect(found == part);
         }
-        let matured = reader.u64();
+        let (matured, labels) = (reader.u64(), reader.u64());
         let observe = Observe::decode(Rc::clone(&self.schema), Rc::clone(&self.layout), &mut reader);
-        let adapt = Adapt::decode(&self.layout, &self.ranker, &mut reader)?;
+        let current = reader.u8() != 0;
+        let adapt = if current { Some(Adapt::decode(&self.layout, &self.ranker, &mut reader)?) } else { None };
         reader.close()?;
         self.observe = observe;
-        self.adapt = adapt;
-        self.matured = matured;
+        (self.matured, self.labels) = (matured, labels);
+        match adapt {
+            Some(adapt) => (self.adapt, self.replay) = (adapt, None),
+            None => self.begin_replay(),
+        }
         Ok(())
     }
 }

@@ -1,13 +1,13 @@
 //! Updates: which bundle is live, and how a new one becomes so. The last good model stays through every refusal.
 
 use super::Engine;
-use crate::bundle::{self, Model};
+use crate::bundle;
 use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::log::{StoreOp, StoredFile};
 use crate::rng::{Rng, Seed};
 use crate::schema::{Schema, hash64};
-use crate::score::{BindError, Ranker, block};
+use crate::score::{BindError, Ranker};
 use crate::sync::{EngineVersion, Ledger, Next, Root, Update};
 use crate::time::Timestamp;
 use alloc::string::ToString as _;
@@ -72,18 +72,12 @@ impl Updates {
     }
 }
 
-/// Opens, verifies, probes and binds a bundle: what comes out can score, and scoring cannot fail.
+/// Reads, probes and binds a bundle: what comes out can score, and scoring cannot fail.
 ///
 /// # Errors
 /// The [`Error`] of the first check that fails; `SCHEMA_MISMATCH` where it needs what the schema does not have.
 pub fn load(schema: &Schema, layout: &Layout, bytes: &[u8]) -> Result<Ranker> {
-    let verified = bundle::open(bytes)?.verify(&schema.space)?;
-    let wide = block(verified.model())?;
-    let bundle = verified.run_probes(|_, dense, hashed| {
-        wide.logit(wide.score_user(), wide.score_item(hashed), wide.score_pair(dense))
-    })?;
-    let model: &Model = bundle.model();
-    Ok(Ranker::bind(schema, layout, model, 0)?)
+    Ok(Ranker::bind(schema, layout, bundle::load(bytes, &schema.space)?)?)
 }
 
 impl Engine {

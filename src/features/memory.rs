@@ -7,8 +7,10 @@ use crate::schema::Schema;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// How many chosen items the recent sequence holds.
-pub const RECENT_MOST: usize = 32;
+/// How many chosen items the recent sequence holds: what a model reads, and as many again as may follow before a label matures.
+pub const RECENT_MOST: usize = 64;
+/// How many of them a candidate's likeness is measured against.
+pub const LIKENESS_MOST: usize = 32;
 
 /// An item that the user chose.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,30 @@ pub struct Chosen {
     pub wire: u64,
     /// Keys of its words, ascending.
     pub keys: Vec<u64>,
+}
+
+/// What the user had chosen by some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recent<'a> {
+    older: &'a [Chosen],
+    newer: &'a [Chosen],
+}
+
+impl<'a> Recent<'a> {
+    /// All of a list, oldest first.
+    pub const fn of(all: &'a [Chosen]) -> Self {
+        Self { older: all, newer: &[] }
+    }
+
+    /// A copy, oldest first.
+    pub fn to_vec(self) -> Vec<Chosen> {
+        [self.older, self.newer].concat()
+    }
+
+    /// The chosen items, the newest first.
+    pub fn iter(self) -> impl Iterator<Item = (u64, &'a [u64])> {
+        self.newer.iter().rev().chain(self.older.iter().rev()).map(|chosen| (chosen.wire, chosen.keys.as_slice()))
+    }
 }
 
 /// The state that behaviour alone decides. It knows no bundle.
@@ -38,6 +64,8 @@ pub struct Memory {
     pub outcomes: [f32; 2],
     /// What was chosen lately, newest last.
     pub recent: VecDeque<Chosen>,
+    /// How many were ever chosen, those that the sequence no longer holds included.
+    pub chosen: u32,
     /// Events so far.
     pub events: u32,
     /// Events other than impressions: behaviour that was expressed.
@@ -52,6 +80,17 @@ impl Memory {
     /// An empty memory for `schema`.
     pub fn new(schema: &Schema) -> Self {
         Self { habits: schema.scaled_numbers().map(|_| Habit::default()).collect(), ..Self::default() }
+    }
+
+    /// What had been chosen when `chosen` items had been. What the sequence no longer holds is left out.
+    pub fn recent_at(&self, chosen: u32) -> Recent<'_> {
+        let later = self.chosen.saturating_sub(chosen) as usize;
+        let (older, newer) = self.recent.as_slices();
+        let kept = self.recent.len().saturating_sub(later);
+        Recent {
+            older: older.get(..kept.min(older.len())).unwrap_or_default(),
+            newer: newer.get(..kept.saturating_sub(older.len())).unwrap_or_default(),
+        }
     }
 
     /// Writes the memory in one form only: maps by ascending key.
@@ -86,7 +125,7 @@ impl Memory {
             out.count(chosen.keys.len());
             chosen.keys.iter().for_each(|k| out.u64(*k));
         }
-        for n in [self.events, self.acts, self.depth, self.streak] {
+        for n in [self.chosen, self.events, self.acts, self.depth, self.streak] {
             out.u32(n);
         }
     }
@@ -123,7 +162,8 @@ impl Memory {
             }
             memory.recent.push_back(chosen);
         }
-        for n in [&mut memory.events, &mut memory.acts, &mut memory.depth, &mut memory.streak] {
+        let counts = [&mut memory.chosen, &mut memory.events, &mut memory.acts, &mut memory.depth, &mut memory.streak];
+        for n in counts {
             *n = bytes.u32();
         }
         memory

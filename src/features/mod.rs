@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use counters::{Affinity, HALF_LIVES_MOST};
-use memory::Memory;
+use memory::{LIKENESS_MOST, Memory};
 
 /// Weight of the user's own rate against a word's few trials.
 const WORD_SMOOTHING: f32 = 4.0;
@@ -240,17 +240,17 @@ fn squash(x: f32) -> f32 {
 }
 
 /// Mean share of the candidate's words that each of the last chosen items has.
-#[cfg_attr(zhiji_phone, optimize(speed))]
 fn likeness(memory: &Memory, item: &Item) -> f32 {
-    if memory.recent.is_empty() {
+    let last = memory.recent.len().min(LIKENESS_MOST);
+    if last == 0 {
         return 0.0;
     }
     let mut shared = 0u32;
-    for chosen in &memory.recent {
+    for chosen in memory.recent.iter().rev().take(last) {
         shared += shared_keys(item.keys(), &chosen.keys);
     }
     let words = item.keys().len();
-    if words == 0 { 0.0 } else { shared as f32 / (words as f32 * memory.recent.len() as f32) }
+    if words == 0 { 0.0 } else { shared as f32 / (words as f32 * last as f32) }
 }
 
 #[cfg(test)]

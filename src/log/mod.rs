@@ -374,7 +374,7 @@ impl Log {
     /// Keeps the events for which `keep` holds, in a new generation written from the start. Returns how many went.
     ///
     /// The bytes and the numbers of slates, sessions, words and items are those of a log that was only ever given the survivors.
-    pub fn forget(&mut self, mut keep: impl FnMut(&Event) -> bool) -> usize {
+    pub fn forget(&mut self, keep: &mut dyn FnMut(&Event) -> bool) -> usize {
         let before = self.len();
         let mut fresh = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
         let mut numbers = Numbered::new();

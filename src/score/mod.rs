@@ -1,32 +1,26 @@
-//! Score: features × model → a logit, and what each feature contributed to it.
+//! Score: features × model → logits of the model's tasks, and what each feature contributed.
 //!
-//! What depends on the item alone is computed once per bundle and item, what depends on user and item per pair.
+//! What depends on the user alone is computed once per request, what depends on the item alone once per bundle and item, the rest per pair.
 
 use crate::block::Wide;
-use crate::bundle::Model;
+use crate::bundle::stack::ID;
+use crate::bundle::{Bundle, Stack, Workspace};
 use crate::features::Layout;
+use crate::features::memory::Recent;
 use crate::item::Item;
 use crate::kernel::math::{ln_f64, sigmoid};
 use crate::schema::Schema;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A field whose values are hashed: one of the schema, or the item's own id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashedField {
-    /// The item's id.
-    Id,
-    /// A field of the schema.
-    Field(u16),
-}
-
 /// A model bound to a schema's layout.
 #[derive(Clone, Debug)]
 pub struct Ranker {
-    wide: Wide,
-    /// For each weight, the place of its feature in the layout.
-    picks: Vec<usize>,
-    hashed: Vec<HashedField>,
+    stack: Stack,
+    /// For each field of the schema, its place among the stack's hashed fields; beyond them where it is none.
+    fields: Vec<u16>,
+    /// In each tier, which task the personal head corrects: that of the schema's first label, where it is predicted.
+    led: Vec<usize>,
     version: u64,
 }
 
@@ -38,13 +32,14 @@ pub enum BindError {
     Fingerprint,
     /// It needs a field that the schema does not have.
     Field,
-    /// It needs a feature that this schema's layout does not have.
+    /// It needs a feature that this schema's layout does not have, or that does not depend on the user alone.
     Feature,
     /// It predicts a label that the schema does not have.
     Label,
-    /// Its weights cannot make a block.
-    Weights,
 }
+
+/// The most tasks of a tier, as room on the stack.
+const TASKS: usize = crate::bundle::MOST_TASKS;
 
 /// Weights of the starter ranker by the end of a feature's name. It needs no bundle; the personal head corrects it.
 ///
@@ -72,29 +67,53 @@ impl Ranker {
         }
         let n = weight.len();
         let wide = Wide::new(-1.5, weight, vec![0.0; n], vec![1.0; n], Vec::new());
-        // Finite weights, equal lengths and scales of one always make a block; an empty one scores 0.
-        let wide = wide.unwrap_or_else(|_| empty());
-        Self { picks: (0..wide.features()).collect(), wide, hashed: Vec::new(), version: 0 }
+        // Finite weights, equal lengths and scales of one always make a block; an empty stack scores 0.
+        let stack = wide.map(Stack::of_wide).unwrap_or_default();
+        Self { stack, fields: Vec::new(), led: [0].to_vec(), version: 0 }
     }
 
     /// Binds a bundle's model to the layout.
     ///
     /// # Errors
     /// [`BindError`] naming what does not fit.
-    pub fn bind(schema: &Schema, layout: &Layout, model: &Model, version: u64) -> Result<Self, BindError> {
-        if model.fingerprint.is_some_and(|f| f != schema.fingerprint()) {
+    pub fn bind(schema: &Schema, layout: &Layout, bundle: Bundle) -> Result<Self, BindError> {
+        if bundle.fingerprint().is_some_and(|f| f != schema.fingerprint()) {
             return Err(BindError::Fingerprint);
         }
-        if model.fields.iter().any(|f| schema.field(f).is_err()) {
-            return Err(BindError::Field);
+        for name in bundle.fields() {
+            schema.field(name).map_err(|_| BindError::Field)?;
         }
-        if !schema.labels.iter().any(|l| l.name == model.wide.label) {
-            return Err(BindError::Label);
+        let mut stack = bundle.into_stack();
+        let mut places = Vec::new();
+        for name in stack.features() {
+            let place = layout.names().iter().position(|known| known == name).ok_or(BindError::Feature)?;
+            places.push(place as u32);
         }
-        let place = |name: &str| layout.names().iter().position(|n| n == name).ok_or(BindError::Feature);
-        let picks = model.wide.features.iter().map(|n| place(n)).collect::<Result<_, _>>()?;
-        let hashed = model.wide.hashed_fields.iter().map(|n| hashed_field(schema, n)).collect::<Result<_, _>>()?;
-        Ok(Self { wide: block(model)?, picks, hashed, version })
+        let mut fields = vec![u16::MAX; schema.fields.len()];
+        for (at, name) in stack.fields().iter().enumerate() {
+            if name != ID {
+                let field = schema.field(name).map_err(|_| BindError::Field)?;
+                if let Some(slot) = fields.get_mut(field) {
+                    *slot = at as u16;
+                }
+            }
+        }
+        let mut led = Vec::new();
+        for tier in 0..stack.tiers() {
+            let mut task = 0;
+            for (at, label) in stack.labels(tier).enumerate() {
+                let known = schema.labels.iter().position(|known| known.name == label).ok_or(BindError::Label)?;
+                if known == 0 {
+                    task = at;
+                }
+            }
+            led.push(task);
+        }
+        if stack.bind(&places, layout.user_len() as u32) {
+            Ok(Self { stack, fields, led, version: 0 })
+        } else {
+            Err(BindError::Feature)
+        }
     }
 
     /// The same ranker, known by the version of the manifest that brought it.
@@ -107,98 +126,98 @@ impl Ranker {
         self.version
     }
 
-    /// Which fields of an item are hashed.
-    pub fn hashed_fields(&self) -> &[HashedField] {
-        &self.hashed
+    /// The label of the task which the personal head corrects; empty for the starter.
+    pub fn label(&self) -> &str {
+        self.led.first().and_then(|task| self.stack.labels(0).nth(*task)).unwrap_or("")
     }
 
-    /// What of the logit depends on the item alone. Once per bundle and item.
-    pub fn score_item(&self, wire: u64, words: impl Iterator<Item = (u16, u64)>) -> f32 {
-        if self.hashed.is_empty() {
-            return 0.0;
-        }
-        self.wide.score_item(&self.hashes(wire, words))
+    /// What it computes.
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
     }
 
-    /// The hashed keys of an item, in the order in which their weights are added.
-    pub fn hashes(&self, wire: u64, words: impl Iterator<Item = (u16, u64)>) -> Vec<u64> {
-        hashes(&self.hashed, wire, words)
+    /// What it writes while it scores: made once, used for any number of requests.
+    pub fn workspace(&self) -> Workspace {
+        self.stack.workspace()
     }
 
-    /// The logit of one pair.
+    /// How many numbers [`Ranker::score_item`] writes.
+    pub fn item_len(&self) -> usize {
+        self.stack.item_len()
+    }
+
+    /// What depends on the item alone. Once per bundle and item.
     ///
     /// # Shapes
-    /// `dense`: the whole layout; `gathered`: scratch of at least [`Ranker::width`].
-    pub fn score_pair(&self, item: f32, dense: &[f32], gathered: &mut [f32]) -> f32 {
-        for (slot, &pick) in gathered.iter_mut().zip(&self.picks) {
-            *slot = dense.get(pick).copied().unwrap_or(0.0);
+    /// `words`: field of the schema and key of each word; `out`: [`Ranker::item_len`].
+    pub fn score_item(&self, wire: u64, words: &mut dyn Iterator<Item = (u16, u64)>, out: &mut [f32]) {
+        let mut known = Vec::new();
+        for (field, key) in words {
+            known.push((self.fields.get(usize::from(field)).copied().unwrap_or(u16::MAX), key));
         }
-        let n = self.picks.len().min(gathered.len());
-        self.wide.logit(self.wide.score_user(), item, self.wide.score_pair(&gathered[..n]))
+        self.stack.score_item(wire, &known, out);
     }
 
-    /// How many features the model reads.
-    pub fn width(&self) -> usize {
-        self.picks.len()
+    /// What depends on the user alone. Once per request.
+    ///
+    /// # Shapes
+    /// `dense`: the whole layout, of which the user's part is read.
+    pub fn score_user(&self, at: &mut Workspace, dense: &[f32], recent: Recent<'_>) {
+        self.stack.score_user(at, dense, &mut recent.iter());
     }
 
-    /// What each feature of the layout adds to the logit, exactly: the block is additive.
-    pub fn contributions(&self, dense: &[f32]) -> Vec<f32> {
-        let gathered: Vec<f32> = self.picks.iter().map(|&p| dense.get(p).copied().unwrap_or(0.0)).collect();
-        let mut parts = vec![0.0; gathered.len()];
-        self.wide.contributions(&gathered, &mut parts);
+    /// The logit of one pair: that of the task which the personal head corrects.
+    ///
+    /// # Shapes
+    /// `item`: what [`Ranker::score_item`] wrote; `dense`: the whole layout.
+    pub fn score_pair(&self, at: &mut Workspace, item: &[f32], dense: &[f32]) -> f32 {
+        let mut logits = [0.0; TASKS];
+        self.stack.score_pair(at, item, dense, 0, &mut logits);
+        self.led.first().and_then(|task| logits.get(*task)).copied().unwrap_or(0.0)
+    }
+
+    /// What each feature of the pair adds to the logit, and what the recent past does.
+    ///
+    /// Of one linear block the parts are exact. Of any other stack they are what the logit loses without the feature, or without the past:
+    /// where blocks multiply, such parts do not add up to it.
+    ///
+    /// # Shapes
+    /// `item`, `dense`: as for [`Ranker::score_pair`]; the first result: the whole layout, zeros in the user's part of other stacks.
+    pub fn contributions(&self, item: &[f32], dense: &[f32], recent: Recent<'_>, user: usize) -> (Vec<f32>, f32) {
         let mut out = vec![0.0; dense.len()];
-        for (&pick, part) in self.picks.iter().zip(parts) {
-            if let Some(slot) = out.get_mut(pick) {
-                *slot += part;
+        if let Some((picks, wide)) = self.stack.linear() {
+            let gathered: Vec<f32> = picks.iter().map(|p| dense.get(*p as usize).copied().unwrap_or(0.0)).collect();
+            let mut parts = vec![0.0; gathered.len()];
+            wide.contributions(&gathered, &mut parts);
+            for (pick, part) in picks.iter().zip(parts) {
+                if let Some(slot) = out.get_mut(*pick as usize) {
+                    *slot += part;
+                }
+            }
+            return (out, 0.0);
+        }
+        let (mut at, mut without) = (self.workspace(), dense.to_vec());
+        self.score_user(&mut at, dense, recent);
+        let whole = self.score_pair(&mut at, item, dense);
+        for (place, slot) in out.iter_mut().enumerate().skip(user) {
+            let x = core::mem::take(&mut without[place]);
+            if x != 0.0 {
+                *slot = whole - self.score_pair(&mut at, item, &without);
+                without[place] = x;
             }
         }
-        out
+        let mut past = 0.0;
+        if self.stack.reads_history() {
+            self.score_user(&mut at, dense, Recent::default());
+            past = whole - self.score_pair(&mut at, item, dense);
+        }
+        (out, past)
     }
 }
 
-fn empty() -> Wide {
-    match Wide::new(0.0, Vec::new(), Vec::new(), Vec::new(), Vec::new()) {
-        Ok(wide) => wide,
-        Err(_) => unreachable!("a block of no weights is a block"),
-    }
-}
-
-/// The block of a bundle's weights, for scoring and for its probes.
-///
-/// # Errors
-/// [`BindError::Weights`].
-pub fn block(model: &Model) -> Result<Wide, BindError> {
-    let w = &model.wide;
-    Wide::new(w.bias, w.weight.clone(), w.mean.clone(), w.scale.clone(), w.hashed.clone())
-        .map_err(|_| BindError::Weights)
-}
-
-/// Resolves the name of a hashed field.
-///
-/// # Errors
-/// [`BindError::Field`].
-pub fn hashed_field(schema: &Schema, name: &str) -> Result<HashedField, BindError> {
-    if name == "id" {
-        return Ok(HashedField::Id);
-    }
-    let index = schema.field(name).map_err(|_| BindError::Field)?;
-    u16::try_from(index).map(HashedField::Field).map_err(|_| BindError::Field)
-}
-
-/// The hashed keys of an item: the id's where it is asked for, then those of its words, in the order of the schema.
-pub fn hashes(fields: &[HashedField], wire: u64, words: impl Iterator<Item = (u16, u64)>) -> Vec<u64> {
-    let mut keys = Vec::new();
-    if fields.contains(&HashedField::Id) {
-        keys.push(wire);
-    }
-    keys.extend(words.filter(|(f, _)| fields.contains(&HashedField::Field(*f))).map(|(_, key)| key));
-    keys
-}
-
-/// The hashed keys of an item.
-pub fn item_hashes(ranker: &Ranker, item: &Item) -> Vec<u64> {
-    ranker.hashes(item.wire(), item.all_words().map(|(f, w)| (f as u16, w.key)))
+/// Field and key of each of an item's words.
+pub fn word_keys(item: &Item) -> impl Iterator<Item = (u16, u64)> {
+    item.all_words().map(|(field, word)| (field as u16, word.key))
 }
 
 /// Probability of a logit.

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use crate::codec::{Reader, Writer};
 use crate::event::Event;
 use crate::features::counters::Increment;
-use crate::features::memory::{Chosen, Memory, RECENT_MOST};
+use crate::features::memory::{Chosen, Memory, RECENT_MOST, Recent};
 use crate::features::{Candidate, Context, Layout, scaled};
 use crate::item::Item;
 use crate::schema::{Role, Rule, Schema};
@@ -25,6 +25,8 @@ pub struct Example<'a> {
     pub wire: u64,
     /// Field and key of each of the item's words.
     pub words: &'a [(u16, u64)],
+    /// What the user had chosen when the item was shown.
+    pub recent: Recent<'a>,
     /// The fold's time when the item was shown.
     pub at_ms: i64,
     /// Events folded before the item was shown.
@@ -41,6 +43,8 @@ struct Pending {
     wire: u64,
     at_ms: i64,
     earlier: u32,
+    /// How many items had been chosen.
+    chosen: u32,
     position: Option<u16>,
     words: Vec<(u16, u64)>,
     dense: Vec<f32>,
@@ -48,7 +52,7 @@ struct Pending {
 
 /// Field and key of each of an item's words.
 pub fn word_keys(item: &Item) -> Vec<(u16, u64)> {
-    item.all_words().map(|(field, word)| (field as u16, word.key)).collect()
+    crate::score::word_keys(item).collect()
 }
 
 /// The fold from events to memory.
@@ -81,7 +85,7 @@ impl Observe {
     ///
     /// A label matures only when an event at or past the end of its window is folded, so a live state and a replayed one agree.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn step(&mut self, event: &Event, mut sink: impl FnMut(Example<'_>)) {
+    pub fn step(&mut self, event: &Event, sink: &mut dyn FnMut(Example<'_>)) {
         let now_ms = self.clock.apply_reading(event.session, event.at.ms());
         if self.session != Some(event.session) {
             self.session = Some(event.session);
@@ -90,7 +94,7 @@ impl Observe {
         for (label, queue) in self.pending.iter_mut().enumerate() {
             while queue.front().is_some_and(|p| p.deadline_ms <= now_ms) {
                 if let Some(p) = queue.pop_front() {
-                    sink(p.example(label));
+                    sink(p.example(label, &self.memory));
                 }
             }
         }
@@ -112,7 +116,7 @@ impl Observe {
                     {
                         let base = shown.get_or_insert_with(|| self.show(event, now_ms));
                         base.positive = value >= at_least;
-                        sink(base.example(label));
+                        sink(base.example(label, &self.memory));
                     }
                 }
             }
@@ -139,6 +143,7 @@ impl Observe {
             wire: event.item.wire(),
             at_ms: now_ms,
             earlier: self.memory.events,
+            chosen: self.memory.chosen,
             position: event.detail.position,
             words: word_keys(&event.item),
             dense,
@@ -189,6 +194,7 @@ impl Observe {
                     memory.recent.pop_front();
                 }
                 let keys = event.item.keys().to_vec();
+                memory.chosen = memory.chosen.saturating_add(1);
                 memory.recent.push_back(Chosen { wire: event.item.wire(), keys });
             }
         }
@@ -266,13 +272,14 @@ fn mark(queue: &mut VecDeque<Pending>, event: &Event) {
 }
 
 impl Pending {
-    fn example(&self, label: usize) -> Example<'_> {
+    fn example<'a>(&'a self, label: usize, memory: &'a Memory) -> Example<'a> {
         Example {
             label,
             positive: self.positive,
             dense: &self.dense,
             wire: self.wire,
             words: &self.words,
+            recent: memory.recent_at(self.chosen),
             at_ms: self.at_ms,
             earlier: self.earlier,
             position: self.position,
@@ -286,6 +293,7 @@ impl Pending {
         out.u64(self.wire);
         out.zigzag(self.at_ms);
         out.u32(self.earlier);
+        out.u32(self.chosen);
         out.zigzag(self.position.map_or(-1, i64::from));
         out.count(self.words.len());
         for (field, key) in &self.words {
@@ -303,6 +311,7 @@ impl Pending {
             wire: bytes.u64(),
             at_ms: bytes.zigzag(),
             earlier: bytes.u32(),
+            chosen: bytes.u32(),
             position: u16::try_from(bytes.zigzag()).ok(),
             words: Vec::new(),
             dense: Vec::with_capacity(width),

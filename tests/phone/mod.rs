@@ -75,11 +75,12 @@ pub fn engine() -> Engine {
     Engine::new(SHOP, Some([7; 32]), None).unwrap()
 }
 
-/// Starts an engine on a disk, as the package does.
+/// Starts an engine on a disk, as the package does, and waits until it has adapted.
 pub fn start(disk: &Disk) -> Engine {
     let mut engine = engine();
     engine.open_control(&disk.stored());
     engine.open_log(&disk.stored(), 480);
+    engine.adapt(usize::MAX);
     engine
 }
 
@@ -101,4 +102,10 @@ pub fn track(engine: &mut Engine, action: &str, n: u32, version: u32, ms: i64, s
 
 pub fn interest(field: &str, value: &str) -> Forget {
     Forget::Interest { field: field.into(), value: value.into() }
+}
+
+/// The derived state, once the personal head has been brought up to the log.
+pub fn state(engine: &mut Engine) -> Vec<u8> {
+    engine.adapt(usize::MAX);
+    engine.state_bytes()
 }

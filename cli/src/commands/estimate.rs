@@ -95,16 +95,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let mut rows = Rows::new(args.bad_rows);
     let Opened { data, layout } = open(&args.dir, &mut rows)?;
-    let bundle: Option<(Ranker, String)> = match &args.bundle {
+    let bundle: Option<Ranker> = match &args.bundle {
         None => None,
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             Some(model::open(&bytes, &data.schema, &layout).with_context(|| path.display().to_string())?)
         }
     };
-    let named = args.label.as_deref().or(bundle.as_ref().map(|b| b.1.as_str()));
+    let named = args.label.as_deref().or(bundle.as_ref().map(Ranker::label));
     let label = label_index(&data.schema, named)?;
-    let softmax = bundle.as_ref().map(|b| Softmax { ranker: &b.0, temperature: args.temperature });
+    let softmax = bundle.as_ref().map(|ranker| Softmax { ranker, temperature: args.temperature });
     let log = Log::read(&data, &layout, label, softmax.as_ref(), &mut rows)?;
     let name = data.schema.labels[label].name.clone();
     let other = match &args.like {

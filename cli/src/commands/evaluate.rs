@@ -81,8 +81,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let layout = Rc::new(Layout::new(&data.schema));
     let open = |path: &Path| -> anyhow::Result<(Ranker, usize, usize)> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let (ranker, label) = model::open(&bytes, &data.schema, &layout).with_context(|| path.display().to_string())?;
-        Ok((ranker, label_index(&data.schema, Some(&label))?, bytes.len()))
+        let ranker = model::open(&bytes, &data.schema, &layout).with_context(|| path.display().to_string())?;
+        let label = label_index(&data.schema, Some(ranker.label()))?;
+        Ok((ranker, label, bytes.len()))
     };
     let (ranker, label, bundle_bytes) = match &args.bundle {
         None => (Ranker::starter(&layout), label_index(&data.schema, args.label.as_deref())?, 0),

@@ -167,8 +167,8 @@ impl Live {
         let mut text = format!("  from {} to {}:\n", short(&old.sha256), short(&new.sha256));
         writeln!(text, "    {} bytes → {}", a.len(), b.len())?;
         let tensors = |bytes: &[u8]| -> Result<BTreeMap<String, String>> {
-            let parsed = bundle::open(bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
-            Ok(parsed.tensors().map(|(name, dtype, shape)| (name.to_string(), format!("{dtype} {shape:?}"))).collect())
+            let tensors = bundle::tensors(bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
+            Ok(tensors.into_iter().map(|(name, dtype, shape)| (name, format!("{dtype} {shape:?}"))).collect())
         };
         let (a, b) = (tensors(&a)?, tensors(&b)?);
         for (name, shape) in &b {

@@ -49,8 +49,8 @@ pub fn run(args: Args) -> Result<()> {
         if !entry.path.contains(&sha256(&bytes)) {
             bail!("BUNDLE_HASH: {} is not what was signed: publish again", path.display());
         }
-        let (bundle, _) = bundle::load(&bytes, &space).map_err(|error| named(error.code(), error.to_string()))?;
-        println!("{} ‰  {}  {} probes answered", entry.share, entry.path, bundle.model().probes.len());
+        let bundle = bundle::load(&bytes, &space).map_err(|error| named(error.code(), error.to_string()))?;
+        println!("{} ‰  {}  {} probes answered", entry.share, entry.path, bundle.probes());
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use anyhow::bail;
 use std::rc::Rc;
 use zhiji::features::{Candidate, Context, Layout};
 use zhiji::item::Item;
-use zhiji::score::Ranker;
-use zhiji::state::{Observe, word_keys};
+use zhiji::score::{Ranker, word_keys};
+use zhiji::state::Observe;
 
 /// All items, with what of their scores depends on themselves alone.
 pub struct Catalogue<'a> {
@@ -15,14 +15,20 @@ pub struct Catalogue<'a> {
     layout: &'a Layout,
     items: &'a [Rc<Item>],
     own: Vec<f32>,
+    /// How many numbers of `own` belong to one item.
+    width: usize,
     dense: Vec<f32>,
 }
 
 impl<'a> Catalogue<'a> {
     /// The catalogue under `ranker`.
     pub fn new(data: &'a Dataset, layout: &'a Layout, ranker: &Ranker, items: &'a [Rc<Item>]) -> Self {
-        let own = items.iter().map(|i| ranker.score_item(i.wire(), word_keys(i).into_iter())).collect();
-        Self { data, layout, items, own, dense: vec![0.0; layout.len()] }
+        let width = ranker.item_len();
+        let mut own = vec![0.0; width * items.len()];
+        for (i, item) in items.iter().enumerate() {
+            ranker.score_item(item.wire(), &mut word_keys(item), &mut own[i * width..(i + 1) * width]);
+        }
+        Self { data, layout, items, own, width, dense: vec![0.0; layout.len()] }
     }
 
     /// Scores every item: its place, the ranker's logit, and the logit with the head.
@@ -38,11 +44,12 @@ impl<'a> Catalogue<'a> {
     ) -> anyhow::Result<()> {
         let (schema, memory, dense) = (&self.data.schema, &state.memory, &mut self.dense);
         let rates = self.layout.fill_user(schema, memory, context, dense);
+        head.score_user(dense, memory.recent_at(memory.chosen));
         for (i, item) in self.items.iter().enumerate() {
             let number = |field| item.number(field);
             let candidate = Candidate { item, number: &number, prior: None };
             self.layout.fill_pair(schema, memory, context, &rates, &candidate, dense);
-            let (frozen, personal) = head.score_pair(self.own[i], dense);
+            let (frozen, personal) = head.score_pair(&self.own[i * self.width..(i + 1) * self.width], dense);
             if !(frozen.is_finite() && personal.is_finite()) {
                 bail!("the score of item {} is not a finite number; nothing is reported", item.id());
             }

@@ -3,11 +3,11 @@
 use super::examples::{Examples, ID_FIELD};
 use super::logistic::Trained;
 use anyhow::{Context as _, bail};
-use zhiji::block::Wide;
-use zhiji::bundle::{self, Model, Probe, WideWeights};
+use serde_json::json;
+use zhiji::bundle::{self, Numbers, Writing};
 use zhiji::features::Layout;
 use zhiji::schema::Schema;
-use zhiji::score::{self, BindError, Ranker};
+use zhiji::score::Ranker;
 
 /// How many known answers a bundle carries.
 const PROBES: usize = 8;
@@ -59,48 +59,61 @@ pub fn pack(trained: &Trained, examples: &Examples, naming: &Naming<'_>) -> anyh
         let prefix = format!("{}.", field.name);
         features.iter().any(|f| f.starts_with(&prefix)) || naming.hashed.contains(&field.name)
     };
-    let mut model = Model {
-        space: naming.schema.space.clone(),
-        fingerprint: naming.pin_schema.then(|| naming.schema.fingerprint()),
-        fields: naming.schema.fields.iter().filter(needed).map(|f| f.name.clone()).collect(),
-        wide: WideWeights {
-            label: naming.label.to_string(),
-            weight: wide.weight().to_vec(),
-            mean: wide.mean().to_vec(),
-            scale: wide.scale().to_vec(),
-            bias: wide.bias(),
-            hashed_fields: naming.hashed.to_vec(),
-            hashed: wide.hashed().to_vec(),
-            features,
-        },
-        probes: Vec::new(),
-    };
-    let fields = hashed_fields(naming.schema, naming.hashed)?;
-    let (mut dense, mut keys) = (Vec::new(), Vec::new());
+    let fields: Vec<&str> = naming.schema.fields.iter().filter(needed).map(|field| field.name.as_str()).collect();
+    let hashed = hashed_fields(naming.schema, naming.hashed)?;
+    let (mut dense, mut keys, mut probes) = (Vec::new(), Vec::new(), Vec::new());
     let stride = (examples.len() / PROBES).max(1);
     for i in (0..examples.len()).step_by(stride).take(PROBES) {
         trained.gather(examples, i, &mut dense);
-        examples.keys(i, &fields, &mut keys);
-        model.probes.push(Probe { dense: dense.clone(), hashed: keys.clone(), logit: logit(wide, &dense, &keys) });
+        let bits: Vec<String> = dense.iter().map(|x| format!("{:08x}", x.to_bits())).collect();
+        let (mut item, mut words) = (0, Vec::new());
+        for (name, field) in naming.hashed.iter().zip(&hashed) {
+            examples.keys(i, &[*field], &mut keys);
+            if *field == ID_FIELD {
+                item = keys.first().copied().unwrap_or_default();
+            } else {
+                words.extend(keys.iter().map(|key| (name, format!("{key:016x}"))));
+            }
+        }
+        probes.push(json!({ "dense": bits, "item": format!("{item:016x}"), "words": words }));
     }
-    let bytes = bundle::write(&model)?;
+    let mut schema = json!({ "fields": fields });
+    if naming.pin_schema {
+        schema["fingerprint"] = json!(format!("{:016x}", naming.schema.fingerprint()));
+    }
+    let spec = json!({
+        "format": bundle::FORMAT,
+        "space": naming.schema.space,
+        "schema": schema,
+        "ranker": {
+            "blocks": [{ "block": "wide", "features": features, "hashed": naming.hashed }],
+            "tiers": [{ "tasks": [{ "label": naming.label, "of": ["wide"] }] }],
+        },
+        "probes": probes,
+    });
+    let bias = [wide.bias()];
+    let tensors: [(&str, &[f32]); 5] = [
+        ("wide.weight", wide.weight()),
+        ("wide.mean", wide.mean()),
+        ("wide.scale", wide.scale()),
+        ("wide.bias", &bias),
+        ("wide.hashed", wide.hashed()),
+    ];
+    let shapes = tensors.map(|(_, numbers)| [numbers.len()]);
+    let writing = tensors.iter().zip(&shapes).filter(|((_, numbers), _)| !numbers.is_empty());
+    let writing: Vec<Writing<'_>> =
+        writing.map(|((name, numbers), shape)| Writing { name, shape, numbers: Numbers::Singles(numbers) }).collect();
+    let bytes = bundle::write(&spec.to_string(), &writing)?;
     open(&bytes, naming.schema, naming.layout).context("the bundle that was written cannot be used")?;
     Ok(bytes)
 }
 
-fn logit(wide: &Wide, dense: &[f32], keys: &[u64]) -> f32 {
-    wide.logit(wide.score_user(), wide.score_item(keys), wide.score_pair(dense))
-}
-
-/// Opens a bundle as a phone does: parsed, verified, probed, bound to the schema's features. Gives the ranker and its label's name.
+/// Opens a bundle as a phone does: read, verified, probed, bound to the schema's features.
 ///
 /// # Errors
 /// Whatever a phone would say.
-pub fn open(bytes: &[u8], schema: &Schema, layout: &Layout) -> anyhow::Result<(Ranker, String)> {
-    let verified = bundle::open(bytes)?.verify(&schema.space)?;
-    let unfit = |e: BindError| anyhow::anyhow!("the bundle does not fit the schema: {e:?}");
-    let wide = score::block(verified.model()).map_err(unfit)?;
-    let bundle = verified.run_probes(|_, dense, keys| logit(&wide, dense, keys))?;
-    let ranker = Ranker::bind(schema, layout, bundle.model(), 1).map_err(unfit)?;
-    Ok((ranker, bundle.model().wide.label.clone()))
+pub fn open(bytes: &[u8], schema: &Schema, layout: &Layout) -> anyhow::Result<Ranker> {
+    let bundle = bundle::load(bytes, &schema.space)?;
+    Ranker::bind(schema, layout, bundle)
+        .map_err(|unfit| anyhow::anyhow!("the bundle does not fit the schema: {unfit:?}"))
 }

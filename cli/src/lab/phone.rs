@@ -7,7 +7,9 @@ use super::replay::{Origin, Replay, Signal};
 use super::rows::Rows;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use zhiji::bundle::Workspace;
 use zhiji::features::Layout;
+use zhiji::features::memory::{Chosen, Recent};
 use zhiji::score::Ranker;
 use zhiji::state::{Adapt, Example};
 
@@ -30,6 +32,7 @@ struct Lesson {
     dense: Vec<f32>,
     wire: u64,
     words: Vec<(u16, u64)>,
+    recent: Vec<Chosen>,
     at_ms: i64,
 }
 
@@ -41,14 +44,16 @@ pub struct Head<'a> {
     ranker: &'a Ranker,
     adapt: Adapt,
     lessons: VecDeque<Lesson>,
-    gathered: Vec<f32>,
+    workspace: Workspace,
+    item: Vec<f32>,
 }
 
 impl<'a> Head<'a> {
     /// The head of a user of whom nothing is known.
     pub fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
         let adapt = Adapt::new(layout, ranker);
-        Self { layout, ranker, adapt, lessons: VecDeque::new(), gathered: vec![0.0; ranker.width()] }
+        let (workspace, item) = (ranker.workspace(), vec![0.0; ranker.item_len()]);
+        Self { layout, ranker, adapt, lessons: VecDeque::new(), workspace, item }
     }
 
     /// Forgets everything.
@@ -66,6 +71,7 @@ impl<'a> Head<'a> {
             dense: example.dense.to_vec(),
             wire: example.wire,
             words: example.words.to_vec(),
+            recent: if self.ranker.stack().reads_history() { example.recent.to_vec() } else { Vec::new() },
             at_ms: example.at_ms,
         });
     }
@@ -80,6 +86,7 @@ impl<'a> Head<'a> {
                 dense: &lesson.dense,
                 wire: lesson.wire,
                 words: &lesson.words,
+                recent: Recent::of(&lesson.recent),
                 at_ms: lesson.at_ms,
                 earlier: 0,
                 position: None,
@@ -91,13 +98,24 @@ impl<'a> Head<'a> {
     /// Logits without and with the head.
     fn score(&mut self, example: &Example<'_>) -> (f32, f32) {
         self.learn(example.at_ms);
-        let item = self.ranker.score_item(example.wire, example.words.iter().copied());
-        self.score_pair(item, example.dense)
+        self.ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
+        self.score_user(example.dense, example.recent);
+        let item = core::mem::take(&mut self.item);
+        let scores = self.score_pair(&item, example.dense);
+        self.item = item;
+        scores
+    }
+
+    /// The ranker's own part for the user, before pairs are scored.
+    pub fn score_user(&mut self, dense: &[f32], recent: Recent<'_>) {
+        self.ranker.score_user(&mut self.workspace, dense, recent);
     }
 
     /// Logits without and with what has been learnt so far; `item` is the ranker's own part for the item.
-    pub fn score_pair(&mut self, item: f32, dense: &[f32]) -> (f32, f32) {
-        let frozen = self.ranker.score_pair(item, dense, &mut self.gathered);
+    pub fn score_pair(&mut self, item: &[f32], dense: &[f32]) -> (f32, f32) {
+        let frozen = self.ranker.score_pair(&mut self.workspace, item, dense);
+        // A model that overflows is not sound, however its scores were held: it must not be measured as if it were.
+        let frozen = if self.workspace.overflowed() { f32::NAN } else { frozen };
         (frozen, self.adapt.score(frozen, dense))
     }
 }
@@ -158,6 +176,7 @@ mod tests {
             dense: &dense,
             wire: 1,
             words: &[],
+            recent: Recent::default(),
             at_ms,
             earlier: 0,
             position: None,

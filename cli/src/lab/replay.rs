@@ -157,7 +157,7 @@ fn fold(
     sink: &mut impl FnMut(&Example<'_>, Origin, i64),
 ) {
     let matured_ms = state.clock().score_reading(event.session, event.at.ms());
-    state.step(event, |example| match schema.labels[example.label].rule {
+    state.step(event, &mut |example| match schema.labels[example.label].rule {
         Rule::Value { .. } => sink(&example, origin, matured_ms),
         Rule::Follows { .. } => {
             if let Some(origin) = waiting[example.label].pop_front() {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
 use tempfile::TempDir;
-use zhiji::block::Wide;
-use zhiji::bundle::{self, Model, Probe, WideWeights};
+use zhiji::bundle::{self, Numbers, Writing};
 
 use super::{done, refused, zhiji};
 
@@ -98,37 +98,34 @@ fn the_same_seed_gives_the_same_bytes() {
 fn a_bundle_answers_its_own_probes() {
     let dir = shop();
     let bytes = train(&dir, "click.safetensors", &["--hashed", "id,category"]);
-    let verified = bundle::open(&bytes).unwrap().verify("shop").unwrap();
-    let w = &verified.model().wide;
-    let wide = Wide::new(w.bias, w.weight.clone(), w.mean.clone(), w.scale.clone(), w.hashed.clone()).unwrap();
-    assert!(!verified.model().probes.is_empty());
-    let logit =
-        |dense: &[f32], keys: &[u64]| wide.logit(wide.score_user(), wide.score_item(keys), wide.score_pair(dense));
-    verified.run_probes(|_, dense, keys| logit(dense, keys)).unwrap();
+    let bundle = bundle::load(&bytes, "shop").unwrap();
+    assert_eq!(bundle.probes(), 8);
+    assert_eq!(bundle.stack().fields(), ["id", "category"]);
 }
 
 #[test]
 fn a_score_that_is_not_finite_stops_the_evaluation() {
     let dir = shop();
     // Finite weights whose products overflow.
-    let model = Model {
-        space: "shop".into(),
-        fingerprint: None,
-        fields: vec![],
-        wide: WideWeights {
-            label: "click".into(),
-            features: vec!["user.events".into(), "user.lately20".into()],
-            weight: vec![3e38, -3e38],
-            mean: vec![-3e38, 3e38],
-            scale: vec![1.0, 1.0],
-            bias: 0.0,
-            hashed_fields: vec![],
-            hashed: vec![],
+    let spec = json!({
+        "format": 1,
+        "space": "shop",
+        "schema": { "fields": [] },
+        "ranker": {
+            "blocks": [{ "block": "wide", "features": ["user.events", "user.lately20"] }],
+            "tiers": [{ "tasks": [{ "label": "click", "of": ["wide"] }] }],
         },
-        probes: vec![Probe { dense: vec![-3e38, 3e38], hashed: vec![], logit: 0.0 }],
-    };
+        "probes": [{ "dense": ["ff61b1e6", "7f61b1e6"] }],
+    });
+    let tensors: [(&str, &[usize], &[f32]); 4] = [
+        ("wide.weight", &[2], &[3e38, -3e38]),
+        ("wide.mean", &[2], &[-3e38, 3e38]),
+        ("wide.scale", &[2], &[1.0, 1.0]),
+        ("wide.bias", &[1], &[0.0]),
+    ];
+    let tensors = tensors.map(|(name, shape, of)| Writing { name, shape, numbers: Numbers::Singles(of) });
     let out = path(&dir, "wild.safetensors");
-    fs::write(&out, bundle::write(&model).unwrap()).unwrap();
+    fs::write(&out, bundle::write(&spec.to_string(), &tensors).unwrap()).unwrap();
     let said = refused(&["evaluate", &path(&dir, "shop"), "--bundle", &out]);
     assert!(said.contains("not a finite number"), "{said}");
 }

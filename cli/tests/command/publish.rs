@@ -6,34 +6,36 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::json;
 use tempfile::TempDir;
-use zhiji::block::Wide;
-use zhiji::bundle::{self, Model, Probe, WideWeights};
+use zhiji::bundle::{self, Numbers, Writing};
 use zhiji::sync::{EngineVersion, Ledger, Next, Root, SyncError, Update};
 
 use super::{done, refused};
 
 fn model(bias: f32) -> Vec<u8> {
-    let wide = Wide::new(bias, vec![0.5], vec![1.0], vec![2.0], vec![0.25; 4]).unwrap();
-    let (dense, hashed) = (vec![3.0], vec![9]);
-    let logit = wide.logit(wide.score_user(), wide.score_item(&hashed), wide.score_pair(&dense));
-    bundle::write(&Model {
-        space: "shop".into(),
-        fingerprint: None,
-        fields: vec!["category".into()],
-        wide: WideWeights {
-            label: "click".into(),
-            features: vec!["prior".into()],
-            weight: wide.weight().to_vec(),
-            mean: wide.mean().to_vec(),
-            scale: wide.scale().to_vec(),
-            bias,
-            hashed_fields: vec!["category".into()],
-            hashed: wide.hashed().to_vec(),
+    let spec = json!({
+        "format": 1,
+        "space": "shop",
+        "schema": { "fields": ["category"] },
+        "ranker": {
+            "blocks": [{ "block": "wide", "features": ["prior"], "hashed": ["category"] }],
+            "tiers": [{ "tasks": [{ "label": "click", "of": ["wide"] }] }],
         },
-        probes: vec![Probe { dense, hashed, logit }],
-    })
-    .unwrap()
+        "probes": [{ "dense": [3], "words": [["category", "0000000000000009"]] }],
+    });
+    let bias = [bias];
+    let tensors: [(&str, &[f32]); 5] = [
+        ("wide.weight", &[0.5]),
+        ("wide.mean", &[1.0]),
+        ("wide.scale", &[2.0]),
+        ("wide.bias", &bias),
+        ("wide.hashed", &[0.25; 4]),
+    ];
+    let shapes = tensors.map(|(_, numbers)| [numbers.len()]);
+    let tensors = tensors.iter().zip(&shapes);
+    let tensors = tensors.map(|((name, of), shape)| Writing { name, shape, numbers: Numbers::Singles(of) });
+    bundle::write(&spec.to_string(), &tensors.collect::<Vec<_>>()).unwrap()
 }
 
 struct Place {
@@ -81,7 +83,7 @@ fn what_is_published_is_taken_by_a_phone() {
     let bytes = fs::read(place.site.join(path)).unwrap();
     let loaded =
         update.on_bundle(&bytes, |bytes| bundle::load(bytes, "shop").map_err(|_| SyncError::BundleHash)).unwrap();
-    assert_eq!((version, loaded.0.model().wide.bias), (1, 0.5));
+    assert_eq!((version, loaded.stack().linear().unwrap().1.bias()), (1, 0.5));
     let said = done(&["verify", text(&place.site), "--now-ms", "2000"]);
     assert!(said.contains("1 probes answered"), "{said}");
 }

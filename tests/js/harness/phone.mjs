@@ -69,6 +69,8 @@ export class Process {
     this.observers = []
     this.modules = new Map()
     this.engines = []
+    /** Is given the engine's class, to look on. @type {((Engine: any) => void) | undefined} */
+    this.onEngine = undefined
     /** What the files of pages have defined, by file. */
     this.definitions = new Map()
     this.wx = this.makeWx()
@@ -161,6 +163,7 @@ export class Process {
         const found = path.join(DIST, file.replace('/miniprogram_npm/zhiji/', ''))
         const instance = new WebAssembly.Instance(wasmModule(found), imports)
         this.chargeCompute(imports['./zhiji_bg.js'].Engine, phone.clock)
+        if (this.onEngine) this.onEngine(imports['./zhiji_bg.js'].Engine)
         return Promise.resolve(mode === 'instance' ? instance : { instance })
       },
     }
@@ -182,7 +185,7 @@ export class Process {
         try {
           return call.apply(this, args)
         } finally {
-          clock.charge((this.folded() - before) * MS_PER_EVENT)
+          clock.charge((this.folded() - before) * (own.options.msPerEvent || MS_PER_EVENT))
         }
       }
     }
