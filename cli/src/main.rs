@@ -37,6 +37,8 @@ enum Command {
     Estimate(commands::estimate::Args),
     /// Write examples as safetensors, Parquet or JSON lines, for trainers of any kind.
     Features(commands::features::Args),
+    /// Make a bundle out of weights that any trainer has written.
+    Pack(commands::pack::Args),
     /// Make and list signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Command),
@@ -64,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Estimate(args) => commands::estimate::run(args),
         Command::Features(args) => commands::features::run(args),
+        Command::Pack(args) => commands::pack::run(args),
         Command::Keys(command) => commands::keys::run(command),
         Command::Root(command) => commands::root::run(command),
         Command::Sign(command) => commands::sign::run(command),

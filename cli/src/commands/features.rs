@@ -5,13 +5,16 @@ use crate::lab::examples::label_index;
 use crate::lab::export;
 use crate::lab::rows::Rows;
 use std::path::PathBuf;
+use zhiji::features::Layout;
 
 /// Options of the command.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  zhiji features films-time --label like --out like.safetensors\n  \
+#[command(
+    after_help = "Examples:\n  zhiji features shop --names\n  zhiji features films-time --label like --out like.safetensors\n  \
     zhiji features shop --shard 3/64 --out part-3.parquet               # one of 64 machines\n  \
     sort events | zhiji features shop --events - --out - > examples.jsonl    # as one step of a pipe\n\n\
-    The features are the phone's own, from the same fold. docs/training.md has the columns, and how to train elsewhere and come back.")]
+    The features are the phone's own, from the same fold. docs/training.md has the columns, and how to train elsewhere and come back."
+)]
 pub struct Args {
     /// The lab directory; with --events only its schema and items are read.
     dir: PathBuf,
@@ -19,8 +22,11 @@ pub struct Args {
     #[arg(long)]
     label: Option<String>,
     /// The file to write: .safetensors, .parquet or .jsonl; `-` writes JSON lines to standard output.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "names")]
+    out: Option<PathBuf>,
+    /// Only print the names of the features, in their order.
+    #[arg(long, conflicts_with = "out")]
+    names: bool,
     /// Only one of n equal parts of the users, by a hash of their names: i from 0 to n − 1.
     #[arg(long, value_name = "i/n")]
     shard: Option<Shard>,
@@ -44,9 +50,13 @@ enum Part {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    export::Form::of(&args.out)?;
+    args.out.as_deref().map(export::Form::of).transpose()?;
     let mut rows = Rows::new(args.bad_rows);
     let mut data = Dataset::open(&args.dir, &mut rows)?.with_shard(args.shard);
+    let Some(out) = &args.out else {
+        Layout::new(&data.schema).names().iter().for_each(|name| println!("{name}"));
+        return Ok(());
+    };
     if let Some(events) = &args.events {
         data = data.with_events(events);
     }
@@ -56,7 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Part::Valid => Split::Valid,
         Part::Test => Split::Test,
     });
-    let n = export::export(&data, label, only, &args.out, &mut rows)?;
-    eprintln!("{n} examples of `{}` to {}", data.schema.labels[label].name, args.out.display());
+    let n = export::export(&data, label, only, out, &mut rows)?;
+    eprintln!("{n} examples of `{}` to {}", data.schema.labels[label].name, out.display());
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod import;
 pub mod inspect;
 pub mod keys;
 mod live;
+pub mod pack;
 pub mod publish;
 pub mod root;
 pub mod serve;

@@ -41,5 +41,9 @@ fn events_from_a_pipe_give_what_the_file_gives() {
         .map(|shard| piped(&[&args[..], &["--shard", shard]].concat(), &events).lines().count())
         .sum();
     assert_eq!(shards, 40);
+    let first: serde_json::Value = serde_json::from_str(from_file.lines().next().unwrap()).unwrap();
+    let names = done(&["features", lab, "--names"]);
+    assert!(names.lines().all(|name| first["dense"][name].is_number()), "{names}");
+    assert_eq!(names.lines().count(), first["dense"].as_object().unwrap().len());
     assert!(refused(&["features", lab, "--out", "examples.txt"]).contains(".parquet"));
 }
