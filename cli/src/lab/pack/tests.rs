@@ -54,7 +54,7 @@ fn foreign_weights_become_a_bundle_whose_probes_the_engine_answers() {
     let logits = spec_of(&packed.bytes)["probes"][0]["logits"].clone();
     assert_eq!(logits, json!([format!("{:08x}", 0.5f32.to_bits())]));
     assert!(bundle::load(&packed.bytes, "shop").is_ok());
-    let again = pack(&[packed.bytes.clone()], None, None, &[]).expect("packed again");
+    let again = pack(std::slice::from_ref(&packed.bytes), None, None, &[]).expect("packed again");
     assert_eq!(again.bytes, packed.bytes, "a bundle is its own weights and spec");
 }
 
@@ -105,19 +105,19 @@ fn tables_become_bytes_within_half_a_step() {
         let logits = spec_of(bytes)["probes"][0]["logits"][0].as_str().expect("digits").to_string();
         f32::from_bits(u32::from_str_radix(&logits, 16).expect("bits"))
     };
-    let plain = pack(&[weights.clone()], None, None, &[]).expect("packed");
-    let packed = pack(&[weights.clone()], None, None, &["all".into()]).expect("packed");
+    let plain = pack(std::slice::from_ref(&weights), None, None, &[]).expect("packed");
+    let packed = pack(std::slice::from_ref(&weights), None, None, &["all".into()]).expect("packed");
     assert!(packed.bytes.len() < plain.bytes.len());
     let [only] = &packed.quantised[..] else { panic!("one table") };
     assert_eq!(only.name, "item.vectors");
     assert!(only.worst > 0.0 && only.worst <= 0.5 / 127.0 + 1e-6, "{only:?}");
     let (exact, rounded) = (logit(&plain.bytes), logit(&packed.bytes));
     assert!(exact != rounded && (exact - rounded).abs() < 1e-3, "{exact} {rounded}");
-    let later = pack(&[plain.bytes.clone()], None, None, &["item.vectors".into()]).expect("packed");
+    let later = pack(std::slice::from_ref(&plain.bytes), None, None, &["item.vectors".into()]).expect("packed");
     assert_eq!(later.bytes, packed.bytes, "a bundle's own answers do not stand in the way");
     let refused = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|n| (*n).to_string()).collect();
-        pack(&[weights.clone()], None, None, &names).map(|_| ()).expect_err("refused").to_string()
+        pack(std::slice::from_ref(&weights), None, None, &names).map(|_| ()).expect_err("refused").to_string()
     };
     assert!(refused(&["item.bias"]).contains("no tensor `item.bias`"));
     assert!(refused(&["items.ids"]).contains("no table of singles"));
