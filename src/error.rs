@@ -47,8 +47,6 @@ pub enum Error {
         /// The most that is taken.
         most: usize,
     },
-    /// Nothing may be recorded before consent.
-    NoConsent,
     /// The bundle or the stored log was made for another schema.
     SchemaMismatch,
     /// An argument at the boundary that cannot be read.
@@ -79,7 +77,6 @@ impl Error {
             Self::UnknownItem => "UNKNOWN_ITEM",
             Self::BadEvent { .. } => "BAD_EVENT",
             Self::TooMany { .. } => "TOO_MANY",
-            Self::NoConsent => "NO_CONSENT",
             Self::SchemaMismatch => "SCHEMA_MISMATCH",
             Self::BadArgument { .. } => "BAD_ARGUMENT",
             Self::Refused { code, .. } => code,
@@ -102,9 +99,6 @@ impl fmt::Display for Error {
             }
             Self::BadEvent { part, reason } => write!(f, "event, {part}: {reason}"),
             Self::TooMany { what, most } => write!(f, "too many {what}: give at most {most}"),
-            Self::NoConsent => {
-                f.write_str("nothing is recorded before consent: call `consent.grant` when the user agrees")
-            }
             Self::SchemaMismatch => {
                 f.write_str("made for another schema: train or publish it with the schema of this code package")
             }

@@ -158,6 +158,12 @@ impl Item {
         &self.keys
     }
 
+    /// The key of what the item is a variant of: its word in the schema's first field of the kind `group`.
+    pub fn group(&self, schema: &Schema) -> Option<u64> {
+        let field = schema.fields.iter().position(|f| f.kind == Kind::Group)?;
+        self.words(field).first().map(|word| word.key)
+    }
+
     /// Every word, with the index of its field.
     pub fn all_words(&self) -> impl Iterator<Item = (usize, &Word)> {
         self.values.iter().enumerate().flat_map(|(i, v)| {

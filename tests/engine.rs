@@ -335,3 +335,51 @@ fn the_head_comes_back_in_slices_and_the_frozen_model_ranks_until_it_has() {
         assert!(engine.state_bytes() == live.state_bytes());
     }
 }
+
+#[test]
+fn variants_of_one_thing_count_as_one_in_an_order_of_the_users_own() {
+    let schema = phone::SHOP.replacen("\"price\":", "\"spu\": { \"kind\": \"group\" }, \"price\":", 1);
+    let mut engine = Engine::new(&schema, Some([7; 32]), None).unwrap();
+    engine.open_control(&[]);
+    engine.grant("1", &[], at(0)).unwrap();
+    engine.open_log(&[], 480);
+    let variant = |engine: &Engine, n: u32| {
+        Item::open(engine.schema(), 0, &format!("sku{n}"), |field| match field {
+            "category" => Given::Text(phone::CATEGORIES[(n / 2 % 6) as usize].into()),
+            "spu" => Given::Text(format!("spu{}", n / 2)),
+            _ => Given::Nothing,
+        })
+        .unwrap()
+    };
+    let items = (0..40).map(|n| variant(&engine, n)).collect();
+    let handles = engine.upsert(items).unwrap();
+    let mut now = 1_000;
+    let mut tell = |engine: &mut Engine, action: &str, n: usize| {
+        now += 1_000;
+        let detail = Detail::default();
+        engine.track(Track { action: action.into(), handle: handles[n], at: at(now), detail }).unwrap();
+    };
+    let own = order(&mut engine, &handles, 40, 1_000);
+    assert_eq!(own, (0..40).collect::<Vec<_>>(), "the page's own order keeps every variant");
+    tell(&mut engine, "open", 8);
+    let slate = order(&mut engine, &handles, 40, 60_000);
+    let mut things: Vec<usize> = slate.iter().map(|i| i / 2).collect();
+    things.sort_unstable();
+    assert_eq!(things, (0..20).collect::<Vec<_>>(), "one variant of each thing");
+    // Nor does a second one follow on the same page.
+    let shown = [handles[slate[0]]];
+    let next = engine.rank(&Request { shown: &shown, ..request(&handles, 40, 60_000) }).unwrap();
+    assert!(next.placed.iter().all(|p| p.index / 2 != slate[0] / 2));
+    // Turned down, none of its variants comes back; the others are untouched.
+    tell(&mut engine, "hide", 9);
+    let after = order(&mut engine, &handles, 40, 60_000);
+    assert!(after.iter().all(|i| i / 2 != 4) && after.len() == 19);
+    assert!(engine.undo(handles[9], "hide").unwrap());
+    assert_eq!(order(&mut engine, &handles, 40, 60_000).len(), 20);
+    // Pinned, a variant stands beside another of its thing.
+    let mut flags = vec![0; 40];
+    flags[9] = 2; // the bit that says "pinned"
+    let pins = vec![0; 40];
+    let pinned = engine.rank(&Request { flags: &flags, pins: &pins, ..request(&handles, 40, 60_000) }).unwrap();
+    assert_eq!((pinned.placed[0].index, pinned.placed.len()), (9, 21));
+}

@@ -16,7 +16,6 @@ const SENTENCES = {
   LOG_DAMAGED: 'Parts of the stored record were damaged; every whole part is kept, and the files are written anew.',
   LOG_TORN: 'A write had been cut short; everything that was acknowledged is kept.',
   NETWORK: 'An update could not be fetched; the model in use stays, and it is tried again later.',
-  NO_CONSENT: 'Nothing is recorded or personalised before consent: call consent.grant when the user agrees.',
   NO_RANDOM: 'This client gives no random numbers: there is no exploration, and nothing is encrypted at rest.',
   NO_WASM: 'No build of the engine starts on this client; offer the fallback package to open().',
   NOT_READY: 'The engine is still starting: the page\'s own order is used.',

@@ -15,7 +15,7 @@ const POOL = 60
 const CATALOGUE_MOST = 20000
 const GUEST = 'guest'
 // States in which the page goes on as if there were no recommender: they are no mistakes of the page.
-const STATES = ['NOT_READY', 'NO_WASM', 'NO_CONSENT']
+const STATES = ['NOT_READY', 'NO_WASM']
 
 class Space {
   /**

@@ -89,6 +89,9 @@ impl Engine {
         let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
         let memory = personalised.then_some(&self.observe.memory);
         let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
+        // The page's own order stands as it is; an order of the user's own holds one variant of each thing.
+        let group = |item: &Item| if personalised { item.group(&self.schema) } else { None };
+        let mut groups: KeyMap<u32> = shown.iter().filter_map(|i| group(i)).map(|key| (key, u32::MAX)).collect();
         let mut entries: Vec<Entry<'_>> = Vec::with_capacity(n);
         for (index, item) in items.iter().enumerate() {
             let twice = seen.insert(item.wire(), 0).is_some();
@@ -98,7 +101,17 @@ impl Engine {
             let flags = request.flags.get(index).copied().unwrap_or(0);
             let pin = (flags & FLAG_PINNED != 0).then(|| request.pins.get(index).map_or(0, |p| *p as usize));
             let (score, interest) = scores[index];
-            entries.push(Entry { index, item, score, pin, ad: flags & FLAG_AD != 0, interest });
+            let entry = Entry { index, item, score, pin, ad: flags & FLAG_AD != 0, interest };
+            // What has a place of its own keeps it, whatever stands beside it.
+            let key = group(item).filter(|_| !entry.ad && entry.pin.is_none());
+            if let Some(place) = key.and_then(|key| groups.get(&key)) {
+                if let Some(other) = entries.get_mut(*place as usize).filter(|other| other.score < score) {
+                    *other = entry;
+                }
+                continue;
+            }
+            groups.extend(key.map(|key| (key, entries.len() as u32)));
+            entries.push(entry);
         }
         let rng = self.seed.as_ref().filter(|_| personalised).map(|seed| {
             let mut data = Vec::new();
@@ -162,7 +175,7 @@ impl Engine {
             let personal = if adapted { self.adapt.score(frozen, &dense) } else { frozen };
             let policy = &self.schema.policy;
             let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
-            let score = personal - order - fatigue::penalty(policy, &self.observe.memory, item);
+            let score = personal - order - fatigue::penalty(&self.schema, &self.observe.memory, item);
             let interest = likeness.and_then(|at| dense.get(at)).is_some_and(|x| *x > 0.0);
             scores.push((if score.is_finite() { score } else { 0.0 }, interest));
         }

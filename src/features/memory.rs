@@ -54,7 +54,7 @@ pub struct Memory {
     pub all: Affinity,
     /// By word of a field.
     pub words: KeyMap<Affinity>,
-    /// By item.
+    /// By item, and by group: keys of both are hashes of 64 bits.
     pub items: KeyMap<ItemMemory>,
     /// One habit for each scaled number field, over what was chosen.
     pub habits: Vec<Habit>,

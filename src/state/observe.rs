@@ -171,17 +171,20 @@ impl Observe {
         if let Some(value) = event.detail.value {
             memory.values.add(value);
         }
-        let item = memory.items.entry(event.item.wire()).or_default();
-        if increment.act > 0.0 {
-            item.acts = item.acts.saturating_add(1);
-            item.unanswered = 0;
-            item.weight += increment.weight;
-            if increment.weight != 0.0 {
-                item.turned_down = increment.weight < 0.0;
+        // Variants of one thing share what was shown of it and what was said to it.
+        for key in [Some(event.item.wire()), event.item.group(&self.schema)].into_iter().flatten() {
+            let item = memory.items.entry(key).or_default();
+            if increment.act > 0.0 {
+                item.acts = item.acts.saturating_add(1);
+                item.unanswered = 0;
+                item.weight += increment.weight;
+                if increment.weight != 0.0 {
+                    item.turned_down = increment.weight < 0.0;
+                }
+            } else {
+                item.shown = item.shown.saturating_add(1);
+                item.unanswered = item.unanswered.saturating_add(1);
             }
-        } else {
-            item.shown = item.shown.saturating_add(1);
-            item.unanswered = item.unanswered.saturating_add(1);
         }
         if increment.hit > 0.0 || increment.weight > 0.0 {
             for ((field, scale), habit) in self.schema.scaled_numbers().zip(&mut memory.habits) {
