@@ -40,8 +40,8 @@ export function bundleOf(bias, space = 'shop') {
   const hex = (value) => Buffer.from(bits(value)).reverse().toString('hex')
   const spec = {
     format: 1, space, schema: { fields: ['category'] },
-    ranker: { blocks: [{ block: 'wide', label: 'click', features: ['recent.likeness'], hashed: [], buckets: 0 }] },
-    probes: [{ dense: [hex(0)], hashed: [], logit: hex(bias) }],
+    ranker: { blocks: [{ block: 'wide', features: ['recent.likeness'] }], tiers: [{ tasks: [{ label: 'click', of: ['wide'] }] }] },
+    probes: [{ dense: [hex(0)], logits: [hex(bias)] }],
   }
   const tensors = { 'wide.weight': [0], 'wide.mean': [0], 'wide.scale': [1], 'wide.bias': [bias] }
   const header = { __metadata__: { zhiji: JSON.stringify(spec) } }
