@@ -102,7 +102,7 @@ fn what_goes_in_comes_out() {
         text(&consent),
         format!(r#"{{"status":"granted","policyVersion":"1","purposes":["推荐"],"atMs":{NOW}}}"#)
     );
-    let export = json(&engine.export_data());
+    let export = json(&String::from(engine.export_data().expect("an export")));
     let first = get(&get(&export, "events"), "0");
     assert_eq!(get(&first, "id"), JsValue::from("sku1"));
     assert_eq!(get(&first, "surface"), JsValue::from("home"));

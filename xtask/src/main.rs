@@ -37,7 +37,11 @@ enum Command {
     /// Checks the built files: wasm features, imports, exports, JavaScript identifiers, sizes.
     Gate,
     /// Runs every test: formatting, lints, native, browser, package, host, end to end.
-    Test,
+    Test {
+        /// Only the steps with this text in their names, on what was built last; may be given several times
+        #[arg(long, value_name = "TEXT")]
+        only: Vec<String>,
+    },
     /// Builds everything, trains and signs a model, and opens the shop in a browser.
     Demo {
         /// Drive the shop in headless Chromium, print a transcript, and fail where it does not show what it should.
@@ -77,7 +81,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let tools = setup::for_build(&workspace)?;
             build::all(&workspace, &tools)
         }
-        Command::Test => test::all(&workspace),
+        Command::Test { only } => test::all(&workspace, only.clone()),
         Command::Gate => {
             setup::for_build(&workspace)?;
             gate::all(&workspace)
