@@ -513,12 +513,13 @@ impl Engine {
         let mut wholes = Wholes::default();
         let (surface, now_ms) = (parts.text("surface"), parts.number("nowMs"));
         let slots = wholes.long(parts.number("slots"), "slots");
-        parts.close("options", "an object { surface?, slots, nowMs }")?;
+        let tier = wholes.short(parts.number("tier"), "tier").unwrap_or(0).into();
+        parts.close("options", "an object { surface?, slots, nowMs, tier? }")?;
         let surface = surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
         wholes.close().map_err(refuse)?;
         let now = engine::instant(now_ms.unwrap_or_default()).map_err(refuse)?;
         let slots = slots.map_or(handles.len(), |s| s as usize);
-        let request = Request { handles, volatiles, priors, flags, pins, shown, slots, now, surface };
+        let request = Request { handles, volatiles, priors, flags, pins, shown, slots, now, surface, tier };
         let slate = self.0.rank(&request).map_err(refuse)?;
         let order: Vec<u32> = slate.placed.iter().map(|p| p.index as u32).collect();
         let scores: Vec<f32> = slate.placed.iter().map(|p| p.score).collect();
@@ -531,6 +532,8 @@ impl Engine {
         put(&out, "reasons", &Uint32Array::from(reasons.as_slice()));
         put(&out, "propensities", &Float32Array::from(propensities.as_slice()));
         put(&out, "personalised", &slate.personalised.into());
+        put(&out, "tier", &slate.tier.map_or(-1.0, |tier| tier as f64).into());
+        put(&out, "tiers", &(self.0.tiers() as f64).into());
         Ok(out.into())
     }
 
@@ -637,6 +640,8 @@ impl Engine {
             .number("learned", r.learned as f64)
             .put("trust", Json::List(r.trust.map(Json::Real).into()))
             .number("bundle", r.bundle as f64)
+            .number("tiers", r.tiers as f64)
+            .number("tier", r.tier as f64)
             .number("items", r.items as f64)
             .flag("quarantined", r.quarantined)
             .number("folded", self.0.folded() as f64);

@@ -28,6 +28,7 @@ fn request<'a>(handles: &'a [u32], slots: usize, ms: i64) -> Request<'a> {
         slots,
         now: at(ms),
         surface: Some(0),
+        tier: 0,
     }
 }
 

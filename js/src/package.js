@@ -48,7 +48,7 @@ function createPackage(platform, createGlue) {
       if (platform.develop) throw error
       broken = /** @type {import('./failure').Instance} */ (error)
     }
-    const compared = JSON.stringify([options.schema, options.manifest, options.root, options.wasmDir, options.policyVersion, options.account])
+    const compared = JSON.stringify([options.schema, options.manifest, options.root, options.wasmDir, options.policyVersion, options.account, options.frameBudgetMs])
     const known = spaces.get(read.space)
     if (known) {
       if (known.options !== compared) {
@@ -75,6 +75,7 @@ function createPackage(platform, createGlue) {
       schemaJson: JSON.stringify(options.schema),
       rootJson,
       policyVersion: options.policyVersion,
+      frameBudgetMs: options.frameBudgetMs,
       broken,
       sync,
       seed,

@@ -11,12 +11,15 @@ const PINNED = 2
 const DETERMINISTIC = -1
 /** Slate of a card that no engine has placed. */
 const NO_SLATE = -1
+/** Tier of a slate that no model has ranked. */
+const NO_TIER = -1
 
 /**
  * @typedef {object} Slate
  * @property {number} slate -1 where no engine made it
  * @property {any[]} items copies of the candidates, each with what tracking needs under `__zhiji`
  * @property {boolean} personalised
+ * @property {number} tier of the model that ranked, 0 is the fullest; -1 where none did
  * @property {string} degraded
  */
 
@@ -54,7 +57,7 @@ function pageOrder(outline, candidates, options, code) {
   const surface = options.surface || ''
   const items = candidates.filter((item) => isOffered(outline, item)).slice(0, options.slots)
     .map((item, at) => marked(item, { slate: NO_SLATE, position: options.offset + at, propensity: DETERMINISTIC, reason: 0, surface }))
-  return { slate: NO_SLATE, items, personalised: false, degraded: code }
+  return { slate: NO_SLATE, items, personalised: false, tier: NO_TIER, degraded: code }
 }
 
 /**
@@ -88,9 +91,13 @@ function rank(session, candidates, shown, options, refused) {
       }
     })
     const before = Uint32Array.from(session.interner.handles(engine, shown, () => {}).filter((handle) => handle >= 0))
+    // What a tier cannot change, such as the reading of new items, is not its fault.
+    const { platform } = session.setup
+    const beganMs = platform.now()
     const answer = engine.rank(handles, volatiles, priors, flags, pins, before, {
-      surface: options.surface, slots: options.slots, nowMs: options.nowMs, offset: options.offset,
+      surface: options.surface, slots: options.slots, nowMs: options.nowMs, offset: options.offset, tier: session.pace.tier,
     })
+    session.pace.measure(platform.now() - beganMs, answer.tier, answer.tiers)
     const surface = options.surface || ''
     /** @type {any[]} */
     const items = []
@@ -104,8 +111,8 @@ function rank(session, candidates, shown, options, refused) {
     for (const item of unread) {
       items.push(marked(item, { slate: NO_SLATE, position: options.offset + items.length, propensity: DETERMINISTIC, reason: 0, surface }))
     }
-    return { slate: answer.slate, items, personalised: answer.personalised, degraded: answer.degraded || '' }
+    return { slate: answer.slate, items, personalised: answer.personalised, tier: answer.tier, degraded: answer.degraded || '' }
   })
 }
 
-module.exports = { rank, pageOrder, checked, NO_SLATE }
+module.exports = { rank, pageOrder, checked, NO_SLATE, NO_TIER }

@@ -4,6 +4,7 @@
 
 const { ZhijiError, failure, toFailure } = require('./failure')
 const { Interner } = require('./interner')
+const { Pace } = require('./pace')
 const { Store } = require('./store')
 
 const FLUSH_EVENTS = 32
@@ -23,6 +24,7 @@ const SLICE_EVENTS_MOST = 4096
  * @property {import('./failure').Instance | null} broken why no engine is to be started at all
  * @property {string | undefined} rootJson
  * @property {string | undefined} policyVersion
+ * @property {number | undefined} frameBudgetMs
  * @property {import('./sync').Instance} sync
  * @property {Promise<Uint8Array | null>} seed
  * @property {(failure: import('./failure').Failure) => void} report
@@ -40,6 +42,7 @@ class Session {
     this.account = account
     this.store = new Store(setup.platform, setup.outline.space, account, setup.report)
     this.interner = new Interner(setup.outline)
+    this.pace = new Pace(setup.frameBudgetMs)
     /** @type {any} */
     this.engine = null
     this.generation = -1
@@ -108,7 +111,10 @@ class Session {
     sync.attach({
       root: kept((bytes) => engine.syncRoot(bytes)),
       manifest: kept((bytes) => engine.syncManifest(bytes, now())),
-      bundle: kept((bytes) => engine.syncBundle(bytes)),
+      bundle: kept((bytes) => {
+        engine.syncBundle(bytes)
+        this.pace.restart()
+      }),
       state: () => engine.syncState(now()),
     })
   }

@@ -9,7 +9,7 @@ const { Visit } = require('./visit')
 const { Session } = require('./session')
 const { fingerprint } = require('./fingerprint')
 const privacy = require('./privacy')
-const { rank, pageOrder, checked, NO_SLATE } = require('./ranking')
+const { rank, pageOrder, checked, NO_SLATE, NO_TIER } = require('./ranking')
 
 const POOL = 60
 const CATALOGUE_MOST = 20000
@@ -143,7 +143,7 @@ class Space {
     const given = options || {}
     return this.open((code) => {
       const items = Array.isArray(candidates) ? candidates.slice(0, given.slots) : []
-      return { slate: NO_SLATE, items, personalised: false, degraded: code }
+      return { slate: NO_SLATE, items, personalised: false, tier: NO_TIER, degraded: code }
     }, () => {
       const unique = checked(candidates)
       this.register(unique)
@@ -254,6 +254,7 @@ class Space {
       storage: this.platform.files ? (session.store.halted ? 'halted' : 'files') : 'memory',
       engineVersion: session.api ? session.api.engineVersion() : '',
       golden: session.api ? Array.from(session.api.golden()) : [],
+      budgetMs: session.pace.budgetMs,
       report: engine ? this.open(() => null, () => session.call((live) => live.report())) : null,
       sync: engine ? this.open(() => null, () => session.call((live) => live.syncState(this.platform.now()))) : null,
     }

@@ -106,6 +106,8 @@ export interface Slate<T> {
   items: Card<T>[]
   /** Whether anything of the user had a part in the order. */
   personalised: boolean
+  /** Which tier of the model ranked, 0 is the fullest; -1 where the page's own order was used. */
+  tier: number
   /** Empty, or why the page's own order was used. */
   degraded: Code | ''
 }
@@ -186,6 +188,9 @@ export interface Diagnostics {
   engineVersion: string
   /** Bit patterns that every build must give. */
   golden: number[]
+  /** How long a ranking may take. A slower phone is given a lighter tier of the model, where it has tiers. */
+  budgetMs: number
+  /** Figures of the engine; `tier` of `tiers` ranked last. */
   report: Record<string, unknown> | null
   /** `root` is the version of the root that is trusted; 0 without one. */
   sync: { version: number; stale: boolean; arm: number; root: number } | null
@@ -247,6 +252,8 @@ export interface Options<S extends Schema> {
   /** The policy as it stands; an agreement to another version is asked for again, and nothing is recorded until then. */
   policyVersion?: string
   account?: string
+  /** How long a ranking may take, in milliseconds; 8 where it is left out. Slower calls step down to a lighter tier of the model. */
+  frameBudgetMs?: number
   /** Folder of the wasm files in the code package. */
   wasmDir?: string
   /** `() => require.async('zhiji-fallback')`, for clients on which no wasm starts. */

@@ -24,15 +24,19 @@ function fingerprint(words) {
   return (hash >>> 0).toString(16).padStart(8, '0')
 }
 
-/** The middle of several runs, in milliseconds. @param {() => void} work */
-function median(work) {
+/**
+ * Ranks several times: the middle of the times in milliseconds, and the tier of the model that ranked last, 0 being the fullest.
+ * @param {number} count
+ */
+function ranking(count) {
   const times = []
+  let tier = -1
   for (let k = 0; k < REPEATS; k++) {
     const began = Date.now()
-    work()
+    tier = zhiji.rank(candidates(count), { surface: 'home', slots: 10 }).tier
     times.push(Date.now() - began)
   }
-  return times.sort((a, b) => a - b)[REPEATS >> 1]
+  return { ms: times.sort((a, b) => a - b)[REPEATS >> 1], tier }
 }
 
 /** @param {number} count */
@@ -61,14 +65,29 @@ async function filesWork() {
 }
 
 /**
+ * A time, and behind it the tier of the model where there are several.
+ * @param {string} key
+ * @param {{ ms: number, tier: number }} measured
+ * @param {number} tiers
+ * @returns {Row}
+ */
+function timed(key, measured, tiers) {
+  if (measured.ms < 0) return { key, value: '', verdict: 'skip' }
+  const tier = tiers > 1 && measured.tier >= 0 ? ' · ' + (measured.tier + 1) + ' / ' + tiers : ''
+  return { key, value: measured.ms + ' ms' + tier, verdict: 'pass' }
+}
+
+/**
  * @returns {Promise<{ rows: Row[], result: object }>}
  */
 exports.run = async function () {
   const killed = await probe.verdict().catch(() => null)
   const engine = zhiji.diagnostics()
   const hash = engine.golden.length ? fingerprint(engine.golden) : ''
-  const rank = engine.build ? median(() => zhiji.rank(candidates(60), { surface: 'home', slots: 10 })) : -1
-  const rankMany = engine.build ? median(() => zhiji.rank(candidates(1000), { surface: 'home', slots: 10 })) : -1
+  const none = { ms: -1, tier: -1 }
+  const rank = engine.build ? ranking(60) : none
+  const rankMany = engine.build ? ranking(1000) : none
+  const tiers = engine.report ? Number(engine.report.tiers) : 0
   const files = await filesWork().catch(() => false)
   const right = hash === golden.fingerprint && engine.golden.length === golden.words
   const model = engine.sync ? engine.sync.version : 0
@@ -78,8 +97,8 @@ exports.run = async function () {
     { key: 'golden', value: hash ? hash + ' · ' + engine.golden.length : '', verdict: !hash ? 'skip' : right ? 'pass' : 'fail' },
     { key: 'model', value: model ? String(model) : '', verdict: model ? 'pass' : 'skip' },
     { key: 'start', value: engine.build ? engine.startMs + ' ms' : '', verdict: engine.build ? 'pass' : 'skip' },
-    { key: 'rank', value: rank < 0 ? '' : rank + ' ms', verdict: rank < 0 ? 'skip' : 'pass' },
-    { key: 'rankMany', value: rankMany < 0 ? '' : rankMany + ' ms', verdict: rankMany < 0 ? 'skip' : 'pass' },
+    timed('rank', rank, tiers),
+    timed('rankMany', rankMany, tiers),
     { key: 'storage', value: '', verdict: files ? 'pass' : 'fail' },
     { key: 'kill', value: killed ? killed.whole + ' / ' + killed.acknowledged : '', verdict: !killed ? 'skip' : killed.kept ? 'pass' : 'fail' },
   ]
@@ -92,7 +111,8 @@ exports.run = async function () {
     golden: { fingerprint: hash, right },
     startMs: engine.startMs,
     storage: engine.storage,
-    rankMs: { of60: rank, of1000: rankMany },
+    rankMs: { of60: rank.ms, of1000: rankMany.ms },
+    tier: { of60: rank.tier, of1000: rankMany.tier, tiers, budgetMs: engine.budgetMs },
     files,
     kill: killed,
   }

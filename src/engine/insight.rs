@@ -54,6 +54,10 @@ pub struct Report {
     pub trust: [f64; 2],
     /// Version of the live bundle; 0 is the starter.
     pub bundle: u64,
+    /// How many tiers it has, the fullest first, and which of them ranked last.
+    pub tiers: usize,
+    /// See [`Report::tiers`].
+    pub tier: usize,
     /// Items in memory.
     pub items: usize,
     /// Whether a jump of the phone's clock waits to be confirmed.
@@ -69,7 +73,7 @@ impl Engine {
     /// Why this item stands where it stands: what its words, the recent past, its own impressions and numbers add to the logit.
     ///
     /// Of a linear model the parts are exact, of any other they are what the logit would lose (see [`crate::score::Ranker::contributions`]);
-    /// those of one field are told as one, with the word that the user did most with.
+    /// those of one field are told as one, with the word that the user did most with. They are those of the tier that ranked last.
     ///
     /// # Errors
     /// [`crate::error::Error::UnknownItem`].
@@ -89,7 +93,7 @@ impl Engine {
         let mut sums: Vec<(&str, f32)> = Vec::new();
         let memory = &self.observe.memory;
         let (recent, user) = (memory.recent_at(memory.chosen), self.layout.user_len());
-        let (parts, past) = self.ranker.contributions(self.fixed(handle), &dense, recent, user);
+        let (parts, past) = self.ranker.contributions(self.tier, self.fixed(handle), &dense, recent, user);
         if past != 0.0 {
             sums.push(("recent", past));
         }
@@ -180,6 +184,8 @@ impl Engine {
             learned: if self.replay.is_none() { self.adapt.learned() } else { 0 },
             trust: self.adapt.trust(),
             bundle: self.ranker.version(),
+            tiers: self.ranker.tiers(),
+            tier: self.tier,
             items: self.items.len(),
             quarantined: self.observe.clock().is_quarantined(),
         }

@@ -103,6 +103,8 @@ pub struct Engine {
     fixed: Vec<f32>,
     /// What the live ranker writes while it scores.
     workspace: Workspace,
+    /// The tier that ranked last.
+    tier: usize,
     /// Handles by the wire ids of their items.
     handles: KeyMap<u32>,
     next_slate: u32,
@@ -141,6 +143,7 @@ impl Engine {
             journal_found: false,
             log: None,
             workspace: ranker.workspace(),
+            tier: 0,
             ranker,
             items: Vec::new(),
             fixed: Vec::new(),
@@ -396,6 +399,7 @@ impl Engine {
     fn rebind(&mut self, ranker: Ranker) {
         self.ranker = ranker;
         self.workspace = self.ranker.workspace();
+        self.tier = 0;
         self.fixed.clear();
         for handle in 0..self.items.len() {
             self.fix(handle);

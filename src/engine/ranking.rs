@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub now: Timestamp,
     /// Index of the surface, or none.
     pub surface: Option<u8>,
+    /// Which tier of the model is to score, the fullest is 0; the last where there are not so many.
+    pub tier: usize,
 }
 
 /// The answer: parallel lists, best first.
@@ -58,10 +60,12 @@ pub struct Slate {
     pub placed: Vec<Placed>,
     /// Whether the order is the user's own, or the page's.
     pub personalised: bool,
+    /// The tier that scored; none where the page's own order stands.
+    pub tier: Option<usize>,
 }
 
 impl Engine {
-    /// Ranks the candidates. The same log, seed, bundle and request give the same slate, bit for bit.
+    /// Ranks the candidates. The same log, seed, bundle and request, its tier included, give the same slate, bit for bit.
     ///
     /// A user who has shown no behaviour yet sees the page's own order, less what the filters take out, unless the schema's policy says
     /// otherwise; so does one who has switched personalisation off. An item that stands twice is taken once.
@@ -128,7 +132,12 @@ impl Engine {
         let placed = arrange(&entries, plan);
         let id = self.next_slate;
         self.next_slate = self.next_slate.wrapping_add(1);
-        Ok(Slate { id, placed, personalised })
+        Ok(Slate { id, placed, personalised, tier: personalised.then_some(self.tier) })
+    }
+
+    /// How many tiers the live ranker has, the fullest first.
+    pub fn tiers(&self) -> usize {
+        self.ranker.tiers()
     }
 
     /// The candidates with the numbers they have now.
@@ -162,6 +171,7 @@ impl Engine {
         let mut at = core::mem::take(&mut self.workspace);
         let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
         let memory = &self.observe.memory;
+        self.tier = self.ranker.choose_tier(&mut at, request.tier);
         self.ranker.score_user(&mut at, &dense, memory.recent_at(memory.chosen));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let adapted = self.replay.is_none();
@@ -194,3 +204,6 @@ impl Engine {
 pub const fn reason_code(reason: Reason) -> u32 {
     reason as u32
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

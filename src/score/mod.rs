@@ -136,9 +136,24 @@ impl Ranker {
         &self.stack
     }
 
-    /// What it writes while it scores: made once, used for any number of requests.
+    /// What it writes while it scores: made once, used for any number of requests, of the fullest tier until another is chosen.
     pub fn workspace(&self) -> Workspace {
-        self.stack.workspace()
+        let mut at = self.stack.workspace();
+        self.choose_tier(&mut at, 0);
+        at
+    }
+
+    /// How many tiers there are, the fullest first; at least one.
+    pub fn tiers(&self) -> usize {
+        self.stack.tiers().max(1)
+    }
+
+    /// Lets a workspace be used for one tier, or for the last where there are not so many; gives its number. What only other tiers read is
+    /// not computed from the next [`Ranker::score_user`] on.
+    pub fn choose_tier(&self, at: &mut Workspace, tier: usize) -> usize {
+        let tier = tier.min(self.tiers() - 1);
+        self.stack.choose_tier(at, tier);
+        tier
     }
 
     /// How many numbers [`Ranker::score_item`] writes.
@@ -166,24 +181,31 @@ impl Ranker {
         self.stack.score_user(at, dense, &mut recent.iter());
     }
 
-    /// The logit of one pair: that of the task which the personal head corrects.
+    /// The logit of one pair: that of the task which the personal head corrects, in the tier that was chosen, or in the fullest.
     ///
     /// # Shapes
     /// `item`: what [`Ranker::score_item`] wrote; `dense`: the whole layout.
     pub fn score_pair(&self, at: &mut Workspace, item: &[f32], dense: &[f32]) -> f32 {
         let mut logits = [0.0; TASKS];
-        self.stack.score_pair(at, item, dense, 0, &mut logits);
-        self.led.first().and_then(|task| logits.get(*task)).copied().unwrap_or(0.0)
+        self.stack.score_pair(at, item, dense, at.tier(), &mut logits);
+        self.led.get(at.tier()).and_then(|task| logits.get(*task)).copied().unwrap_or(0.0)
     }
 
-    /// What each feature of the pair adds to the logit, and what the recent past does.
+    /// What each feature of the pair adds to the logit of a tier, and what the recent past does.
     ///
     /// Of one linear block the parts are exact. Of any other stack they are what the logit loses without the feature, or without the past:
     /// where blocks multiply, such parts do not add up to it.
     ///
     /// # Shapes
     /// `item`, `dense`: as for [`Ranker::score_pair`]; the first result: the whole layout, zeros in the user's part of other stacks.
-    pub fn contributions(&self, item: &[f32], dense: &[f32], recent: Recent<'_>, user: usize) -> (Vec<f32>, f32) {
+    pub fn contributions(
+        &self,
+        tier: usize,
+        item: &[f32],
+        dense: &[f32],
+        recent: Recent<'_>,
+        user: usize,
+    ) -> (Vec<f32>, f32) {
         let mut out = vec![0.0; dense.len()];
         if let Some((picks, wide)) = self.stack.linear() {
             let gathered: Vec<f32> = picks.iter().map(|p| dense.get(*p as usize).copied().unwrap_or(0.0)).collect();
@@ -197,6 +219,7 @@ impl Ranker {
             return (out, 0.0);
         }
         let (mut at, mut without) = (self.workspace(), dense.to_vec());
+        self.choose_tier(&mut at, tier);
         self.score_user(&mut at, dense, recent);
         let whole = self.score_pair(&mut at, item, dense);
         for (place, slot) in out.iter_mut().enumerate().skip(user) {

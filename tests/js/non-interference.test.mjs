@@ -59,8 +59,9 @@ const BEHAVIOURS = {
  * Two starts of the mini-program with the same lifecycle.
  * @param {(given: any) => void} behave
  * @param {{package?: string, page?: (source: string) => string}} leak
+ * @param {{rankMs?: (tier: number, candidates: number) => number, tiers?: number}} how
  */
-async function outboundOf(behave, leak = {}) {
+async function outboundOf(behave, leak = {}, how = {}) {
   const phone = new Phone()
   for (let shard = 0; shard < SHARDS; shard++) phone.network.set(SHELF + shard, new TextEncoder().encode(JSON.stringify(goods(shard * SHARD, SHARD))))
   const calls = []
@@ -72,8 +73,8 @@ async function outboundOf(behave, leak = {}) {
     return phone.clock.advance(scriptMs - phone.clock.nowMs)
   }
   for (const start of [1, 2]) {
-    publish(phone, { version: start, bias: start / 4 })
-    const process = phone.start({ patch: (source, file) => (file === 'index.js' && leak.package ? source + PRELUDE + leak.package : source) })
+    publish(phone, { version: start, bias: start / 4, tiers: how.tiers })
+    const process = phone.start({ rankMs: how.rankMs, patch: (source, file) => (file === 'index.js' && leak.package ? source + PRELUDE + leak.package : source) })
     const options = process.own({ schema, manifest, root, policyVersion: '1' })
     const shelf = (data) => process.own(JSON.parse(new TextDecoder().decode(data)))
     const source = leak.page ? leak.page(PAGE) : PAGE
@@ -180,6 +181,23 @@ test('whatever the user does, what is asked of the client is the same', async ()
   assert.equal(calls.match(/bundles\//g).length, 2)
   assert.equal(calls.match(/manifest\.json/g).length, 4)
   assert.ok(calls.match(/shelf-/g).length >= 6)
+})
+
+test('a slow phone steps down for one user and not for another, and nothing that is asked of the client differs', async () => {
+  // Who has done nothing sees the page's own order, which costs nothing; the others rank by the model.
+  const tiersOf = async (behave) => {
+    const tiers = new Set()
+    const rankMs = (tier) => {
+      tiers.add(tier)
+      return [70, 30, 3][tier]
+    }
+    const calls = shown(await outboundOf(behave, {}, { rankMs, tiers: 3 }))
+    return { tiers: Array.from(tiers).sort().join(), calls }
+  }
+  const nothing = await tiersOf(BEHAVIOURS.nothing)
+  const reader = await tiersOf(BEHAVIOURS.reader)
+  assert.deepEqual([nothing.tiers, reader.tiers], ['', '0,1,2'])
+  assert.equal(reader.calls, nothing.calls)
 })
 
 for (const [name, leak] of Object.entries(LEAKS)) {

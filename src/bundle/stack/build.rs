@@ -56,13 +56,18 @@ struct Builder<'b, 'a> {
     fields: Names,
     /// How many lists have been read.
     lists: usize,
+    /// The blocks that were found by their names since the last block or tier was done, and those that they read, as bits.
+    found: u32,
+    /// For each block itself and the blocks that it reads, as bits.
+    reads: Vec<u32>,
 }
 
 /// Reads the ranker of a spec and takes its tensors.
 pub(in crate::bundle) fn read(ranker: json::Place<'_>, tensors: &mut Tensors<'_>) -> Option<Stack> {
     ranker.only(&["blocks", "tiers"]);
     let (features, fields) = (Names::default(), Names::default());
-    let mut builder = Builder { stack: Stack::default(), tensors, features, fields, lists: 0 };
+    let mut builder =
+        Builder { stack: Stack::default(), tensors, features, fields, lists: 0, found: 0, reads: Vec::new() };
     builder.items()?;
     let blocks = ranker.key("blocks");
     let count = blocks.len();
@@ -176,6 +181,7 @@ impl Builder<'_, '_> {
     fn find(&mut self, name: &str) -> Option<usize> {
         let found = self.stack.blocks.iter().position(|block| block.name == name);
         self.unless(found.is_some(), OF, "name blocks that stand before")?;
+        self.found |= self.reads.get(found?)?;
         found
     }
 
@@ -273,6 +279,8 @@ impl Builder<'_, '_> {
             "mean" => self.elementwise(Kind::Mean, spec),
             _ => self.elementwise(Kind::Product, spec),
         }?;
+        // At most 32 blocks stand before the last bit.
+        self.reads.push(core::mem::take(&mut self.found) | 1u32.wrapping_shl(u32::try_from(self.reads.len()).ok()?));
         self.stack.push(name, kind, of, side, width);
         Some(())
     }
@@ -417,6 +425,7 @@ impl Builder<'_, '_> {
                 tasks.push(task);
             }
             self.stack.tiers.push(tasks);
+            self.stack.reads.push(core::mem::take(&mut self.found));
         }
         Some(())
     }

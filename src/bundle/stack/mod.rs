@@ -96,6 +96,8 @@ pub struct Stack {
     items: KeyMap<u32>,
     blocks: Vec<Block>,
     tiers: Vec<Vec<Task>>,
+    /// For each tier the blocks that it reads, at once or through others, as bits.
+    reads: Vec<u32>,
     /// Lengths of the buffers, by [`Side`].
     lengths: [usize; 3],
     /// The most numbers that a block reads at once.
@@ -110,6 +112,9 @@ pub type Met<'a> = (u64, &'a [u64]);
 /// What a stack writes while it scores: made once for a stack, used for any number of requests.
 #[derive(Default)]
 pub struct Workspace {
+    /// The tier that was chosen, and the blocks to compute, as bits: those of all tiers until one is chosen.
+    tier: usize,
+    reads: u32,
     user: Vec<f32>,
     pair: Vec<f32>,
     input: Vec<f32>,
@@ -127,6 +132,11 @@ impl Workspace {
     pub const fn overflowed(&self) -> bool {
         self.overflowed
     }
+
+    /// The tier that was chosen; 0 where none was.
+    pub const fn tier(&self) -> usize {
+        self.tier
+    }
 }
 
 impl Stack {
@@ -137,6 +147,7 @@ impl Stack {
         let kind = Kind::Wide { picks: (0..count).collect(), fields: 0, wide };
         let place = stack.push("wide", kind, Vec::new(), Side::Pair, 1);
         stack.tiers.push([Task { label: String::new(), of: [(place, 1.0)].to_vec() }].to_vec());
+        stack.reads.push(1);
         stack
     }
 
@@ -210,6 +221,8 @@ impl Stack {
     pub fn workspace(&self) -> Workspace {
         let queries = self.queries.iter().filter_map(|at| self.vectors(*at).map(Query::new)).collect();
         Workspace {
+            tier: 0,
+            reads: u32::MAX,
             user: vec![0.0; self.length(Side::User)],
             pair: vec![0.0; self.length(Side::Pair)],
             input: vec![0.0; self.widest],
@@ -219,6 +232,16 @@ impl Stack {
             queries,
             overflowed: false,
         }
+    }
+
+    /// Lets a workspace be used for one tier: what only other tiers read is not computed from the next [`Stack::score_user`] on.
+    pub fn choose_tier(&self, at: &mut Workspace, tier: usize) {
+        (at.tier, at.reads) = (tier, self.reads_of(tier));
+    }
+
+    /// The blocks that a tier reads, as bits.
+    fn reads_of(&self, tier: usize) -> u32 {
+        self.reads.get(tier).copied().unwrap_or(0)
     }
 
     fn length(&self, side: Side) -> usize {
@@ -270,7 +293,7 @@ impl Stack {
         out
     }
 
-    /// Computes what depends on the user alone. Once per request.
+    /// Computes what depends on the user alone, for the tier that was chosen or for all of them. Once per request.
     ///
     /// # Shapes
     /// `dense`: the features of the layout, of which those of the user are read; `recent`: what the user met lately, the newest first;
@@ -280,8 +303,10 @@ impl Stack {
         if self.reads_history {
             for (wire, keys) in recent.take(HISTORY_MOST) {
                 let row = self.items.get(&wire).copied().unwrap_or(u32::MAX);
-                for block in &self.blocks {
-                    if let Kind::Item { vectors, words, history: true } = &block.kind {
+                for (number, block) in self.blocks.iter().enumerate() {
+                    if let Kind::Item { vectors, words, history: true } = &block.kind
+                        && reads(at.reads, number)
+                    {
                         let from = block.aside + at.rows.len() * block.out.width;
                         let out = part_mut(&mut at.user, from, block.out.width);
                         item_vector(vectors, words.as_ref(), row, &mut keys.iter().copied(), &mut at.sum, out);
@@ -290,7 +315,10 @@ impl Stack {
                 at.rows.push(row);
             }
         }
-        for block in &self.blocks {
+        for (number, block) in self.blocks.iter().enumerate() {
+            if !reads(at.reads, number) {
+                continue;
+            }
             if block.out.side == Side::User {
                 let (before, rest) = split(&mut at.user, block.out.from);
                 let out = part_mut(rest, 0, block.out.width);
@@ -374,7 +402,7 @@ impl Stack {
         out.extend(words.iter().filter(|(field, _)| has(fields, usize::from(*field))).map(|(_, key)| *key));
     }
 
-    /// Writes the logits of one pair, one for each task of the tier. Always finite.
+    /// Writes the logits of one pair, one for each task of the tier. Always finite. Only what the tier reads is computed.
     ///
     /// # Shapes
     /// `item`: what [`Stack::score_item`] wrote; `dense`: the features of the layout; `logits`: one for each task of the tier.
@@ -383,8 +411,9 @@ impl Stack {
             Some(row) if !self.items.is_empty() && *row >= 0.0 => whole(*row),
             _ => u32::MAX,
         };
-        for block in &self.blocks {
-            if block.out.side != Side::Pair {
+        let of_tier = self.reads_of(tier);
+        for (number, block) in self.blocks.iter().enumerate() {
+            if block.out.side != Side::Pair || !reads(of_tier, number) {
                 continue;
             }
             let (before, rest) = split(&mut at.pair, block.out.from);
@@ -484,6 +513,11 @@ impl Kind {
             }
         }
     }
+}
+
+/// Whether a block is among those of these bits.
+fn reads(bits: u32, block: usize) -> bool {
+    bits.wrapping_shr(u32::try_from(block).unwrap_or(0)) & 1 == 1
 }
 
 fn part<T>(of: &[T], from: usize, length: usize) -> &[T] {

@@ -60,6 +60,29 @@ fn a_stack_of_every_kind_is_its_formulas() {
 }
 
 #[test]
+fn a_tier_computes_what_it_reads_and_nothing_else() {
+    let stack = stack(&written(&all_spec(), &ALL, &ALL_MORE).unwrap());
+    let recent: [(u64, &[u64]); 1] = [(12, &[])];
+    let (dense, item_words) = ([1.0, 2.0, 3.0], [(0, 5 << 32)]);
+    let mut item = vec![0.0; stack.item_len()];
+    stack.score_item(11, &item_words, &mut item);
+    for tier in 0..2 {
+        let mut at = stack.workspace();
+        stack.choose_tier(&mut at, tier);
+        stack.score_user(&mut at, &dense, &mut recent.iter().copied());
+        let mut chosen = vec![0.0; stack.labels(tier).count()];
+        stack.score_pair(&mut at, &item, &dense, tier, &mut chosen);
+        // Of all tiers at once the numbers are the same, to the bit.
+        assert_eq!(chosen, logits(&stack, tier, &dense, (11, &item_words), &recent));
+        // The vectors of what was met lately are read by the fuller tier through `vector`, and by the lighter one not at all.
+        let mut full = [0.0; 2];
+        stack.score_pair(&mut at, &item, &dense, 0, &mut full);
+        let known = full.to_vec() == logits(&stack, 0, &dense, (11, &item_words), &recent);
+        assert_eq!(known, tier == 0);
+    }
+}
+
+#[test]
 fn an_item_without_a_row_falls_back_to_its_words() {
     let blocks = json!([{ "block": "item" }, { "block": "recent", "of": ["item"], "decay": 1 },
         { "block": "vector", "of": ["recent", "item"] }]);

@@ -53,6 +53,7 @@ export class Phone {
  * @property {boolean} random whether there is wx.getRandomValues
  * @property {string} envVersion
  * @property {boolean} json whether an answer is parsed where its bytes are not asked for, as the client does
+ * @property {(tier: number, candidates: number) => number} rankMs what a ranking by a model takes besides
  * @property {(source: string, file: string) => string} patch changes a file of the package before it runs
  */
 
@@ -169,7 +170,7 @@ export class Process {
     }
   }
 
-  /** Every call of the engine takes time in proportion to the events it folded. */
+  /** Every call of the engine takes time in proportion to the events it folded, and a ranking what the test says. */
   chargeCompute(Engine, clock) {
     const own = this
     for (const name of Object.getOwnPropertyNames(Engine.prototype)) {
@@ -183,7 +184,9 @@ export class Process {
         }
         const before = this.folded()
         try {
-          return call.apply(this, args)
+          const answer = call.apply(this, args)
+          if (name === 'rank' && answer.tier >= 0 && own.options.rankMs) clock.charge(own.options.rankMs(answer.tier, args[0].length))
+          return answer
         } finally {
           clock.charge((this.folded() - before) * (own.options.msPerEvent || MS_PER_EVENT))
         }

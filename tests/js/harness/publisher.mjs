@@ -34,16 +34,25 @@ function rootOf(version, key, by) {
 
 export const root = rootOf(1, KEY, [KEY])
 
-/** A model of one feature whose answer is always `bias`. */
-export function bundleOf(bias, space = 'shop') {
+/**
+ * A model of one feature whose answer is always `bias`; with several tiers each answers a little more than the one before.
+ * @param {number} bias @param {string} [space] @param {number} [tiers]
+ */
+export function bundleOf(bias, space = 'shop', tiers = 1) {
   const bits = (value) => Buffer.from(Float32Array.of(value).buffer)
   const hex = (value) => Buffer.from(bits(value)).reverse().toString('hex')
+  const names = ['wide', 'light', 'prior'].slice(0, tiers)
+  const biases = names.map((_, tier) => bias + tier / 8)
   const spec = {
     format: 1, space, schema: { fields: ['category'] },
-    ranker: { blocks: [{ block: 'wide', features: ['recent.likeness'] }], tiers: [{ tasks: [{ label: 'click', of: ['wide'] }] }] },
-    probes: [{ dense: [hex(0)], logits: [hex(bias)] }],
+    ranker: {
+      blocks: names.map((name) => ({ block: 'wide', name, features: ['recent.likeness'] })),
+      tiers: names.map((name) => ({ tasks: [{ label: 'click', of: [name] }] })),
+    },
+    probes: [{ dense: [hex(0)], logits: biases.map(hex) }],
   }
-  const tensors = { 'wide.weight': [0], 'wide.mean': [0], 'wide.scale': [1], 'wide.bias': [bias] }
+  const tensors = {}
+  names.forEach((name, tier) => Object.assign(tensors, { [`${name}.weight`]: 0, [`${name}.mean`]: 0, [`${name}.scale`]: 1, [`${name}.bias`]: biases[tier] }))
   const header = { __metadata__: { zhiji: JSON.stringify(spec) } }
   let offset = 0
   for (const name of Object.keys(tensors)) {
@@ -54,7 +63,7 @@ export function bundleOf(bias, space = 'shop') {
   text = text.padEnd(Math.ceil(text.length / 8) * 8, ' ')
   const length = Buffer.alloc(8)
   length.writeUInt32LE(text.length)
-  return new Uint8Array(Buffer.concat([length, Buffer.from(text), ...Object.values(tensors).map(([value]) => bits(value))]))
+  return new Uint8Array(Buffer.concat([length, Buffer.from(text), ...Object.values(tensors).map(bits)]))
 }
 
 /**
@@ -79,11 +88,11 @@ export function putRoot(phone, version, text) {
 /**
  * Puts a version on the network.
  * @param {import('./phone.mjs').Phone} phone
- * @param {{version?: number, bias?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number}} [how]
+ * @param {{version?: number, bias?: number, tiers?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number}} [how]
  *   `space` is what the bundle says of itself
  */
 export function publish(phone, how = {}) {
-  const bundle = bundleOf(how.bias || 0.5, how.space)
+  const bundle = bundleOf(how.bias || 0.5, how.space, how.tiers)
   const path = `bundles/${sha256(bundle)}.safetensors`
   const nowMs = phone.clock.nowMs
   const payload = Object.assign({

@@ -1,0 +1,132 @@
+//! Tiers: which one scores, and what they must not change.
+
+use super::*;
+use crate::bundle::{Numbers, Writing, load, write};
+use crate::engine::Track;
+use crate::event::Detail;
+use crate::item::Given;
+use crate::score::Ranker;
+use alloc::format;
+use alloc::string::String;
+
+const SCHEMA: &str = r#"{ "space": "shop", "fields": { "price": { "kind": "number" } },
+    "actions": { "impression": { "role": "impression" }, "open": { "weight": 1 } },
+    "labels": { "click": { "positive": ["open"], "windowMinutes": 30 } },
+    "policy": { "cold": "model", "explore": { "slots": 1, "epsilon": 0.5 } } }"#;
+/// Each tier likes or dislikes a high score of the page and an item that was shown in vain.
+const TIERS: [(&str, f32); 3] = [("full", 1.0), ("light", -1.0), ("prior", 0.0)];
+const START_MS: i64 = 1_750_000_000_000;
+
+fn bundle(tiers: usize) -> Vec<u8> {
+    let (mut blocks, mut tasks, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, weight) in TIERS.iter().take(tiers) {
+        blocks.push(format!(
+            r#"{{ "block": "wide", "name": "{name}", "features": ["prior.score", "item.unanswered"] }}"#
+        ));
+        tasks.push(format!(r#"{{ "tasks": [{{ "label": "click", "of": ["{name}"] }}] }}"#));
+        for (part, numbers) in [("weight", vec![*weight; 2]), ("mean", vec![0.0; 2]), ("scale", vec![1.0; 2])] {
+            tensors.push((format!("{name}.{part}"), numbers));
+        }
+        tensors.push((format!("{name}.bias"), vec![0.0]));
+    }
+    let spec = format!(
+        r#"{{ "format": 1, "space": "shop", "schema": {{ "fields": [] }},
+            "ranker": {{ "blocks": [{}], "tiers": [{}] }}, "probes": [{{ "dense": [0, 0] }}] }}"#,
+        blocks.join(","),
+        tasks.join(",")
+    );
+    let shapes: Vec<[usize; 1]> = tensors.iter().map(|(_, numbers)| [numbers.len()]).collect();
+    let writings: Vec<Writing<'_>> = tensors
+        .iter()
+        .zip(&shapes)
+        .map(|((name, numbers), shape)| Writing { name, shape, numbers: Numbers::Singles(numbers) })
+        .collect();
+    write(&spec, &writings).unwrap()
+}
+
+/// Eight items, offered under a bundle of so many tiers.
+fn engine(tiers: usize) -> (Engine, Vec<u32>) {
+    let mut engine = Engine::new(SCHEMA, Some([7; 32]), None).unwrap();
+    engine.open_control(&[]);
+    engine.grant("1", &[], at(0)).unwrap();
+    engine.open_log(&[], 480);
+    let item = |n: usize| Item::open(&engine.schema, n, &format!("sku{n}"), |_: &str| Given::Nothing).unwrap();
+    let items = (0..8).map(item).collect();
+    let handles = engine.upsert(items).unwrap();
+    let ranker = Ranker::bind(&engine.schema, &engine.layout, load(&bundle(tiers), "shop").unwrap()).unwrap();
+    engine.rebind(ranker);
+    (engine, handles)
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_ms(START_MS + minute * 60_000).unwrap()
+}
+
+/// Three places for the eight; the page's own score rises from the first to the last.
+fn rank(engine: &mut Engine, handles: &[u32], tier: usize) -> Slate {
+    let priors: Vec<f32> = (0..handles.len()).map(|n| n as f32 / 8.0).collect();
+    let request = Request {
+        handles,
+        volatiles: &[],
+        priors: &priors,
+        flags: &[],
+        pins: &[],
+        shown: &[],
+        slots: 3,
+        now: at(0),
+        surface: None,
+        tier,
+    };
+    engine.rank(&request).unwrap()
+}
+
+fn track(engine: &mut Engine, action: &str, handle: u32, minute: i64) {
+    let action: String = action.into();
+    engine.track(Track { action, handle, at: at(minute), detail: Detail::default() }).unwrap();
+}
+
+#[test]
+fn the_tier_of_the_request_scores_and_the_same_tier_gives_the_same_slate() {
+    let (mut live, handles) = engine(3);
+    let slates: Vec<Slate> = [0, 1, 2, 9].map(|tier| rank(&mut live, &handles, tier)).into();
+    assert_eq!(slates.iter().map(|slate| slate.tier).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(2)]);
+    let best = |slate: &Slate| slate.placed.iter().map(|placed| placed.index).take(2).collect::<Vec<_>>();
+    assert_eq!([best(&slates[0]), best(&slates[1]), best(&slates[2])], [[7, 6], [0, 1], [0, 1]]);
+    assert_eq!(slates[2].placed, slates[3].placed);
+    // After all the others the first tier says what it said, and so does an engine that was never on another.
+    assert_eq!(rank(&mut live, &handles, 0).placed, slates[0].placed);
+    let (mut fresh, handles) = engine(3);
+    assert_eq!(rank(&mut fresh, &handles, 0).placed, slates[0].placed);
+    assert_eq!((fresh.report().tier, fresh.report().tiers), (0, 3));
+    let (mut single, handles) = engine(1);
+    assert_eq!((rank(&mut single, &handles, 2).tier, single.tiers()), (Some(0), 1));
+}
+
+#[test]
+fn reasons_are_those_of_the_tier_that_ranked() {
+    let (mut live, handles) = engine(3);
+    track(&mut live, "impression", handles[0], 0);
+    let mut weight = |tier| {
+        rank(&mut live, &handles, tier);
+        live.explain(handles[0], at(1)).unwrap()[0].weight
+    };
+    let [full, light, prior] = [0, 1, 2].map(&mut weight);
+    assert!(full > 0.5 && light == -full && prior == 0.0, "{full} {light} {prior}");
+}
+
+#[test]
+fn what_is_learnt_does_not_depend_on_the_tier_that_ranked() {
+    let learnt = |tier| {
+        let (mut live, handles) = engine(3);
+        for (hour, handle) in (0..).zip(handles.iter().cycle().take(40)) {
+            rank(&mut live, &handles, tier);
+            track(&mut live, "impression", *handle, 60 * hour);
+            if hour % 3 == 0 {
+                track(&mut live, "open", *handle, 60 * hour + 1);
+            }
+        }
+        assert!(live.report().learned > 20);
+        live.state_bytes()
+    };
+    assert_eq!(learnt(0), learnt(2));
+}
