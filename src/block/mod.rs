@@ -16,3 +16,14 @@ pub use fm::Fm;
 pub use table::Table;
 pub use vector::{Query, Vectors};
 pub use wide::{Wide, WideError, WideWeights};
+
+/// What a number depends on, and so when it is computed: once per request, once per bundle and item, or for each pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The user alone.
+    User,
+    /// The item alone.
+    Item,
+    /// Both.
+    Pair,
+}

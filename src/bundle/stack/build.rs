@@ -5,7 +5,9 @@
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use super::{Block, HISTORY_MOST, Kind, Place, Side, Stack, Task};
+use super::kind::{Block, Kind};
+use super::place::{self, Place, Side};
+use super::{HISTORY_MOST, Stack, Task};
 use crate::block::{BlockError, Covisit, Fm, Neighbours, Table, Vectors, Wide};
 use crate::bundle::notes::Notes;
 use crate::bundle::tensors::{ANY, Tensors};
@@ -109,7 +111,7 @@ fn list(
             all.push(name.to_string());
             names.last.push(0);
         }
-        let last = names.last.get_mut(super::index(number))?;
+        let last = names.last.get_mut(place::index(number))?;
         notes.unless(*last != *lists, at, "a name stands there twice")?;
         *last = *lists;
         places.push(number);
@@ -213,8 +215,8 @@ impl Builder<'_, '_> {
         if !known {
             let room = self.stack.reserve(Side::User, HISTORY_MOST.saturating_mul(width));
             self.stack.reads_history = true;
-            if let Some(Block { kind: Kind::Item { history, .. }, aside, .. }) = self.stack.blocks.get_mut(block) {
-                (*history, *aside) = (true, room.from);
+            if let Some(Block { kind: Kind::Item { history, .. }, kept_user, .. }) = self.stack.blocks.get_mut(block) {
+                (*history, *kept_user) = (true, room.from);
             }
         }
     }

@@ -1,0 +1,55 @@
+//! What depends on the user alone.
+
+use super::kind::Kind;
+use super::place::{Side, gather, part, part_mut, split, standardise};
+use super::words::{decayed_mean, item_vector};
+use super::{HISTORY_MOST, Met, Stack, Workspace, reads};
+
+impl Stack {
+    /// Computes what depends on the user alone, for the tier that was chosen or for all of them. Once per request.
+    ///
+    /// # Shapes
+    /// `dense`: the features of the layout, of which those of the user are read; `recent`: what the user met lately, the newest first;
+    /// [`HISTORY_MOST`] are read.
+    pub fn score_user<'m>(&self, at: &mut Workspace, dense: &[f32], recent: &mut dyn Iterator<Item = Met<'m>>) {
+        at.past.rows.clear();
+        if self.reads_history {
+            for (wire, keys) in recent.take(HISTORY_MOST) {
+                let row = self.items.get(&wire).copied().unwrap_or(u32::MAX);
+                for (number, block) in self.blocks.iter().enumerate() {
+                    if let Kind::Item { vectors, words, history: true } = &block.kind
+                        && reads(at.reads, number)
+                    {
+                        let from = block.kept_user + at.past.rows.len() * block.out.width;
+                        let out = part_mut(&mut at.user, from, block.out.width);
+                        item_vector(vectors, words.as_ref(), row, &mut keys.iter().copied(), &mut at.scratch.sum, out);
+                    }
+                }
+                at.past.rows.push(row);
+            }
+        }
+        for (number, block) in self.blocks.iter().enumerate() {
+            if !reads(at.reads, number) {
+                continue;
+            }
+            if block.out.side == Side::User {
+                let (before, rest) = split(&mut at.user, block.out.from);
+                let out = part_mut(rest, 0, block.out.width);
+                match &block.kind {
+                    Kind::Dense { picks, mean, inverse } => standardise(picks, mean, inverse, dense, out),
+                    Kind::Recent { at: items, decay } => {
+                        let from = self.blocks.get(*items).map_or(0, |items| items.kept_user);
+                        decayed_mean(part(before, from, before.len()), at.past.rows.len(), *decay, out);
+                    }
+                    kind => kind.apply(gather(&block.of, [before, &[], &[]], &mut at.scratch.input), out),
+                }
+            }
+            if let Kind::Vector { query, .. } = block.kind
+                && let Some(query) = at.past.queries.get_mut(query)
+                && let Some(of) = block.of.first()
+            {
+                query.set(part(&at.user, of.from, of.width));
+            }
+        }
+    }
+}
