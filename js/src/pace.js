@@ -19,15 +19,11 @@ const FAST_CALLS_MOST = 256
 /** What a fast call leaves of the budget is what a fuller tier may take. */
 const FAST_SHARE = 0.5
 
+/** What has been measured of one model. */
 class Pace {
   /** @param {number | undefined} budgetMs */
   constructor(budgetMs) {
     this.budgetMs = budgetMs !== undefined && budgetMs > 0 ? budgetMs : BUDGET_MS
-    this.restart()
-  }
-
-  /** A model that has not been measured yet. */
-  restart() {
     this.tier = 0
     this.slow = 0
     this.fast = 0

@@ -113,7 +113,7 @@ class Session {
       manifest: kept((bytes) => engine.syncManifest(bytes, now())),
       bundle: kept((bytes) => {
         engine.syncBundle(bytes)
-        this.pace.restart()
+        this.pace = new Pace(this.setup.frameBudgetMs)
       }),
       state: () => engine.syncState(now()),
     })

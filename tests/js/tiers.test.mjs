@@ -99,7 +99,7 @@ test('the budget is the page\'s to say', async () => {
 })
 
 test('a new model begins with its fullest tier, and so does a start', async () => {
-  const { phone, process, times, tiers } = await shopOn([40, 40, 1])
+  const { phone, process, zhiji, times, tiers } = await shopOn([40, 40, 1])
   assert.equal(tiers(3), '012')
   times.splice(0, 3, 2, 1, 1)
   publish(phone, { version: 2, bias: 0.25, tiers: 3 })
@@ -107,14 +107,23 @@ test('a new model begins with its fullest tier, and so does a start', async () =
   await process.advance(7 * 3600 * 1000)
   process.show()
   await process.advance(10000)
+  assert.equal(zhiji.diagnostics().sync.version, 2)
   assert.equal(tiers(3), '000')
+  times.splice(0, 3, 40, 40, 1)
+  assert.equal(tiers(3), '012')
+  process.kill()
+  const again = phone.start({ rankMs: () => 1 })
+  const later = await openAgreed(again, { manifest, root })
+  assert.equal(later.rank(again.own(goods(20, 20)), { surface: 'home', slots: 4 }).tier, 0)
 })
 
 test('the page\'s own order is of no tier and says nothing about the phone', async () => {
-  const { times, tiers, zhiji, rank } = await shopOn([20, 2, 1])
+  const { process, tiers, zhiji, rank } = await shopOn([20, 2, 1])
   assert.equal(tiers(3), '001')
   zhiji.personalisation(false)
-  assert.equal(Array.from({ length: 50 }, () => rank().tier).every((tier) => tier === -1), true)
+  assert.ok(Array.from({ length: 50 }, () => rank().tier).every((tier) => tier === -1))
   zhiji.personalisation(true)
-  assert.equal(times.length, 3)
+  await process.advance(500)
+  // Fifty rankings that cost nothing were no reason to step up; four of the model are, the first of which was before.
+  assert.equal(tiers(4), '1110')
 })

@@ -94,7 +94,7 @@ export function putRoot(phone, version, text) {
 export function publish(phone, how = {}) {
   const bundle = bundleOf(how.bias || 0.5, how.space, how.tiers)
   const path = `bundles/${sha256(bundle)}.safetensors`
-  const nowMs = phone.clock.nowMs
+  const nowMs = Math.floor(phone.clock.nowMs)
   const payload = Object.assign({
     space: 'shop', version: how.version || 1, createdMs: nowMs - 1000, expiresMs: nowMs + 30 * 86400000, minEngine: '0.1.0',
     bundles: [{ path, length: bundle.length, sha256: sha256(bundle), share: 1000, minEngine: '0.1.0' }],
