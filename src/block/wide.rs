@@ -37,6 +37,8 @@ pub struct Wide {
     scale: Vec<f32>,
     /// `1 / scale`, so that scoring multiplies.
     inverse: Vec<f32>,
+    /// Whether every mean is 0 and every scale 1: then a standardised number is the number itself, to the bit.
+    plain: bool,
     hashed: Vec<f32>,
 }
 
@@ -124,7 +126,8 @@ impl Wide {
         if let Some(feature) = scale.iter().zip(&inverse).position(|(s, inverse)| *s <= 0.0 || !inverse.is_finite()) {
             return Err(WideError::Scale { feature });
         }
-        Ok(Wide { bias, weight, mean, scale, inverse, hashed })
+        let plain = mean.iter().all(|m| *m == 0.0) && scale.iter().all(|s| *s == 1.0);
+        Ok(Wide { bias, weight, mean, scale, inverse, plain, hashed })
     }
 
     /// Number of dense features, `F`.
@@ -191,6 +194,38 @@ impl Wide {
     /// `dense`: `[F]`, finite. Features missing at the end count as their mean.
     pub fn score_pair(&self, dense: &[f32]) -> f32 {
         kernel::dot_standardised(dense, &self.mean, &self.inverse, &self.weight)
+    }
+
+    /// [`score_pair`](Wide::score_pair) of many pairs, with its bits.
+    ///
+    /// # Shapes
+    /// `rows`: the dense features of the first pair from its start on, those of the next `stride` numbers later, and so on; `out`: one number for
+    /// each pair.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn score_rows(&self, rows: &[f32], stride: usize, out: &mut [f32]) {
+        let width = self.features();
+        let row = |at: usize| {
+            let from = at.saturating_mul(stride).min(rows.len());
+            rows.get(from..from.saturating_add(width).min(rows.len())).unwrap_or_default()
+        };
+        let (fours, rest) = out.as_chunks_mut::<4>();
+        let mut at = 0;
+        for slots in fours {
+            let four = (row(at), row(at + 1), row(at + 2), row(at + 3));
+            // Only the last row can be short.
+            *slots = if four.3.len() < width {
+                [four.0, four.1, four.2, four.3].map(|row| self.score_pair(row))
+            } else if self.plain {
+                kernel::dot_rows(four, &self.weight)
+            } else {
+                kernel::dot_rows_standardised(four, &self.mean, &self.inverse, &self.weight)
+            };
+            at += 4;
+        }
+        for slot in rest {
+            *slot = self.score_pair(row(at));
+            at += 1;
+        }
     }
 
     /// The logit of the three parts, `(user + item) + pair`.
@@ -269,6 +304,23 @@ mod tests {
                 }).sum::<f64>();
             let got = wide.logit(wide.score_user(), wide.score_item(&hashes), wide.score_pair(&dense));
             prop_assert!((f64::from(got) - exact).abs() < 1e-4, "{} {}", got, exact);
+        }
+
+        #[test]
+        fn many_pairs_have_the_bits_of_each(
+            wide in wide(7, 0), plain in any::<bool>(), rows in prop::collection::vec(-3.0f32..3.0, 0..120), beside in 0usize..4,
+        ) {
+            let wide = if plain {
+                let (weight, none) = (wide.weight().to_vec(), Vec::new());
+                Wide::new(0.0, weight, vec![0.0; 7], vec![1.0; 7], none).expect("sound numbers")
+            } else {
+                wide
+            };
+            let mut out = vec![f32::NAN; rows.len().div_ceil(7 + beside)];
+            wide.score_rows(&rows, 7 + beside, &mut out);
+            for (row, got) in rows.chunks(7 + beside).zip(&out) {
+                prop_assert_eq!(got.to_bits(), wide.score_pair(&row[..row.len().min(7)]).to_bits());
+            }
         }
 
         #[test]

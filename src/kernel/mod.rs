@@ -15,11 +15,13 @@ pub mod half;
 pub mod int8;
 mod lanes;
 pub mod math;
+mod rows;
 pub mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub mod simd128;
 
 pub use best::Best;
+pub use rows::{Rows, dot_rows, dot_rows_standardised};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

@@ -20,6 +20,13 @@ impl Quad {
         self.0
     }
 
+    /// The sums of the lanes of four quads, each `(lane 0 + lane 1) + (lane 2 + lane 3)`.
+    #[inline(always)]
+    pub fn totals(a: Self, b: Self, c: Self, d: Self) -> [f32; 4] {
+        let total = |Quad(of): Quad| (of[0] + of[1]) + (of[2] + of[3]);
+        [total(a), total(b), total(c), total(d)]
+    }
+
     #[inline(always)]
     fn each(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         let (a, b) = (self.0, other.0);

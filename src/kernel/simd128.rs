@@ -23,6 +23,14 @@ impl Quad {
         // SAFETY: as in `new`.
         unsafe { core::mem::transmute::<v128, [f32; 4]>(self.0) }
     }
+
+    /// The sums of the lanes of four quads, each `(lane 0 + lane 1) + (lane 2 + lane 3)`.
+    #[inline(always)]
+    pub fn totals(a: Self, b: Self, c: Self, d: Self) -> [f32; 4] {
+        let even_odd = |a, b| f32x4_add(i32x4_shuffle::<0, 4, 2, 6>(a, b), i32x4_shuffle::<1, 5, 3, 7>(a, b));
+        let (ab, cd) = (even_odd(a.0, b.0), even_odd(c.0, d.0));
+        Quad(f32x4_add(i32x4_shuffle::<0, 1, 4, 5>(ab, cd), i32x4_shuffle::<2, 3, 6, 7>(ab, cd))).to_array()
+    }
 }
 
 impl Add for Quad {

@@ -163,6 +163,21 @@ proptest! {
     }
 
     #[test]
+    fn four_rows_have_the_bits_of_each(lengths in prop::array::uniform4(0usize..40), seed in any::<u32>()) {
+        let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) as f32 / 1e6 - 8.0;
+        let vector = |at: usize, length: usize| (0..length).map(|i| value(at * 64 + i)).collect::<Vec<f32>>();
+        let rows: Vec<Vec<f32>> = (0..4).map(|r| vector(r, lengths[r])).collect();
+        let n = lengths.iter().copied().min().unwrap_or(0);
+        let (x, mean, inverse) = (vector(4, 40), vector(5, 40), vector(6, 40));
+        let four = (&rows[0][..], &rows[1][..], &rows[2][..], &rows[3][..]);
+        let (plain, standardised) = (dot_rows(four, &x), dot_rows_standardised(four, &mean, &inverse, &x));
+        for (r, row) in rows.iter().enumerate() {
+            prop_assert_eq!(plain[r].to_bits(), dot(&row[..n], &x).to_bits());
+            prop_assert_eq!(standardised[r].to_bits(), dot_standardised(&row[..n], &mean, &inverse, &x).to_bits());
+        }
+    }
+
+    #[test]
     fn whole_groups_can_be_reordered_lane_by_lane(a in prop::collection::vec(-8.0f32..8.0, 0..200)) {
         // The order is the documented one: an oracle that sums lane by lane has the same bits.
         let lane = |l: usize| a.iter().skip(l).step_by(4).fold(0.0f32, |sum, x| sum + x);

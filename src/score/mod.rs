@@ -8,7 +8,7 @@ use crate::bundle::{Bundle, Stack, Workspace};
 use crate::features::Layout;
 use crate::features::memory::Recent;
 use crate::item::Item;
-use crate::kernel::math::{ln_f64, sigmoid};
+use crate::kernel::math::{ln_f64, sigmoid, sigmoid_x4};
 use crate::schema::Schema;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -246,6 +246,18 @@ pub fn word_keys(item: &Item) -> impl Iterator<Item = (u16, u64)> {
 /// Probability of a logit.
 pub fn probability(logit: f32) -> f32 {
     sigmoid(logit)
+}
+
+/// Probabilities in place of logits, each with the bits of [`probability`].
+#[cfg_attr(zhiji_phone, optimize(speed))]
+pub fn probabilities(logits: &mut [f32]) {
+    let (fours, rest) = logits.as_chunks_mut::<4>();
+    for four in fours {
+        *four = sigmoid_x4(*four);
+    }
+    for one in rest {
+        *one = sigmoid(*one);
+    }
 }
 
 /// Logit of a probability, which is kept away from 0 and 1.

@@ -107,35 +107,63 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
     let outputs = [wasm.clone(), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
     stamp(workspace, module.name)?.unless_fresh(&outputs, || {
         step(&format!("wasm for phones: {}", module.name), || {
-            let target = workspace.path("target/mini-build");
-            let mut cargo = workspace.command("cargo");
-            cargo.args(["build", "--profile", PROFILE, "--lib", "--package", "zhiji", "--target", TARGET]);
-            // The standard library as it comes is compiled with features that old phones lack.
-            cargo.arg("-Zbuild-std=std,panic_abort").arg("-Zbuild-std-features=optimize_for_size");
-            cargo.arg("--target-dir").arg(&target);
-            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", [SMALL, module.rustc].concat());
-            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
-            run(&mut cargo)?;
+            let linked = compile(workspace, module, "zhiji", "zhiji.wasm")?;
 
             let mut glue = workspace.command("wasm-bindgen");
             glue.args(["--target", "bundler", "--no-typescript", "--out-name", "zhiji", "--out-dir"]).arg(&folder);
-            glue.arg(target.join(TARGET).join(PROFILE).join("zhiji.wasm"));
+            glue.arg(linked);
             run(tools.on_path(&mut glue)?)?;
-
-            let linked = fs::read(&wasm)?;
-            fs::write(&wasm, without_exported_globals(&linked)?)?;
-            let mut optimise = workspace.npm_bin("wasm-opt");
-            run(optimise
-                .args(module.features)
-                .args(OPTIMISE)
-                .args(["--strip-producers", "--strip-debug"])
-                .arg(&wasm)
-                .arg("-o")
-                .arg(&wasm))?;
+            optimise(workspace, module, &wasm, &wasm)?;
             compress(workspace, &wasm)
         })
     })?;
     Ok(())
+}
+
+/// Compiles and links a package as a module for phones; gives what the linker wrote.
+fn compile(workspace: &Workspace, module: &Module, package: &str, file: &str) -> Result<PathBuf> {
+    let target = workspace.path("target/mini-build");
+    let mut cargo = workspace.command("cargo");
+    cargo.args(["build", "--profile", PROFILE, "--lib", "--package", package, "--target", TARGET]);
+    // The standard library as it comes is compiled with features that old phones lack.
+    cargo.arg("-Zbuild-std=std,panic_abort").arg("-Zbuild-std-features=optimize_for_size");
+    cargo.arg("--target-dir").arg(&target);
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", [SMALL, module.rustc].concat());
+    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
+    run(&mut cargo)?;
+    Ok(target.join(TARGET).join(PROFILE).join(file))
+}
+
+/// Takes out what phones must not see, and lets wasm-opt make the rest small.
+fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> Result<()> {
+    let linked = fs::read(from)?;
+    fs::write(to, without_exported_globals(&linked)?)?;
+    let mut optimise = workspace.npm_bin("wasm-opt");
+    optimise.args(module.features).args(OPTIMISE).args(["--strip-producers", "--strip-debug"]);
+    run(optimise.arg(to).arg("-o").arg(to))
+}
+
+/// The engine's scoring as bare modules for the benchmarks, `mvp.wasm` and `simd.wasm` in a folder: compiled and optimised as what is shipped.
+pub fn for_benches(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.path("target/bench/module");
+    fs::create_dir_all(&folder)?;
+    for module in &MODULES {
+        let wasm = folder.join(module.name).with_extension("wasm");
+        Stamp::new(folder.join(format!(".stamp-{}", module.name)))
+            .text(&read(workspace.command("rustc").arg("-vV"))?)
+            .text(include_str!("build.rs"))
+            .tree(&workspace.path("src"))?
+            .tree(&workspace.path("benches/module"))?
+            .tree(&workspace.path("Cargo.toml"))?
+            .tree(&workspace.path("Cargo.lock"))?
+            .unless_fresh(std::slice::from_ref(&wasm), || {
+                step(&format!("wasm for the benchmarks: {}", module.name), || {
+                    let linked = compile(workspace, module, "zhiji-bench-module", "zhiji_bench_module.wasm")?;
+                    optimise(workspace, module, &linked, &wasm)
+                })
+            })?;
+    }
+    Ok(folder)
 }
 
 /// Writes `file.br` beside a file.

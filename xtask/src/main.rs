@@ -2,6 +2,7 @@
 //!
 //! A newcomer needs two of them, `demo` and `test`; each does whatever set-up is missing first.
 
+mod bench;
 mod build;
 mod catalogue;
 mod demo;
@@ -51,6 +52,8 @@ enum Command {
         #[arg(long, default_value_t = 8123)]
         port: u16,
     },
+    /// Measures what docs/benchmarks.md speaks of, beside other libraries, and writes a dated record.
+    Bench(bench::Arguments),
     /// Packs the built packages with WeChat's own "build npm"; installs it (over a thousand npm packages) on first use.
     CheckPacknpm,
     /// Writes the demo shop's catalogue: shards, their index, and items.jsonl for the lab.
@@ -87,6 +90,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             gate::all(&workspace)
         }
         Command::Demo { headless, port } => demo::run_demo(&workspace, *headless, *port),
+        Command::Bench(arguments) => bench::all(&workspace, arguments),
         Command::CheckPacknpm => pack_npm::check(&workspace),
         Command::Catalogue { dir, seed } => {
             let written = catalogue::write_catalogue(dir, *seed)?;

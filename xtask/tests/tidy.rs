@@ -111,13 +111,16 @@ fn every_dependency_has_its_line_in_architecture() {
     let text = architecture();
     let listed = first_column(section(&text, "Dependencies"));
     let mut used: BTreeSet<String> = BTreeSet::new();
-    for manifest in ["Cargo.toml", "cli/Cargo.toml", "xtask/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "cli/Cargo.toml", "xtask/Cargo.toml", "benches/module/Cargo.toml"] {
         let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join(manifest)).unwrap()).unwrap();
         collect_dependencies(&manifest, &mut used);
     }
     let npm: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(root().join("package.json")).unwrap()).unwrap();
     used.extend(npm["devDependencies"].as_object().unwrap().keys().cloned());
+    let npm: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(root().join("benches/package.json")).unwrap()).unwrap();
+    used.extend(npm["dependencies"].as_object().unwrap().keys().cloned());
     used.remove("zhiji");
     none(
         used.difference(&listed)

@@ -5,6 +5,7 @@
 //! reads blocks that stand before it, so each function is one walk over the list. What is read was checked when the bundle was loaded:
 //! no walk can fail, and none allocates once its workspace is made.
 
+mod batch;
 mod build;
 mod item;
 mod kind;

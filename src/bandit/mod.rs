@@ -1,4 +1,8 @@
-//! Exploration with exact propensities.
+//! Exploration with exact propensities, and what is learnt from it.
+
+mod cost;
+
+pub use cost::{LinearCost, Step};
 
 /// What an [`EpsilonGreedy`] rule drew.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,10 +58,12 @@ impl EpsilonGreedy {
     ///
     /// # Shapes
     /// `scores`, `out`: `[n]`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn propensities(&self, scores: &[f32], out: &mut [f64]) {
-        let best = best(scores);
-        for (index, slot) in out.iter_mut().enumerate().take(scores.len()) {
-            *slot = self.propensity(scores.len(), Some(index) == best);
+        let n = out.len().min(scores.len());
+        out[..n].fill(self.propensity(scores.len(), false));
+        if let Some(slot) = best(scores).and_then(|best| out[..n].get_mut(best)) {
+            *slot = self.propensity(scores.len(), true);
         }
     }
 
@@ -78,9 +84,15 @@ impl EpsilonGreedy {
 }
 
 /// The first of the highest scores; one that is not a number ranks below all.
+#[inline]
 fn best(scores: &[f32]) -> Option<usize> {
-    let rank = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
-    (0..scores.len()).reduce(|best, next| if rank(scores[next]) > rank(scores[best]) { next } else { best })
+    let (mut best, mut highest) = (0, f32::NEG_INFINITY);
+    for (index, score) in scores.iter().enumerate() {
+        if *score > highest {
+            (best, highest) = (index, *score);
+        }
+    }
+    (!scores.is_empty()).then_some(best)
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -1,0 +1,38 @@
+// Writes dated records: a table to read, and one JSON object a line to compare with.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+
+const number = (x, digits = 3) => (x >= 100 ? Math.round(x).toLocaleString('en') : x.toPrecision(digits))
+
+/** The commit that was measured, and whether anything was changed since. */
+function commit() {
+  const git = (...words) => execFileSync('git', words, { encoding: 'utf8' }).trim()
+  return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? ' with changes' : '')
+}
+
+/**
+ * Writes `<date>-<section>-<environment>.md` and `.jsonl`.
+ *
+ * @param {string} folder
+ * @param {string} section what was measured
+ * @param {string} environment
+ * @param {{version: string, rows: object[]}} outcome
+ */
+export function record(folder, section, environment, { version, rows }) {
+  fs.mkdirSync(folder, { recursive: true })
+  const base = path.join(folder, `${new Date().toISOString().slice(0, 10)}-${section}-${environment}`)
+  fs.writeFileSync(`${base}.jsonl`, rows.map((row) => JSON.stringify({ environment, ...row }) + '\n').join(''))
+  const lines = [
+    `# ${section}, ${environment}`, '',
+    `${version}; ${os.cpus()[0].model}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; commit ${commit()}.`,
+    `Reproduce: \`cargo xtask bench ${section} --environment ${environment}\`.`, '',
+    '| workload | contender | build | median µs | p95 µs | ratio to the best peer | largest error |',
+    '|---|---|---|---:|---:|---:|---:|',
+    ...rows.map((row) => `| ${row.workload} | ${row.contender} | ${row.build} | ${number(row.median_us)} | ${number(row.p95_us)} | ` +
+      `${row.ratio_to_best_peer.toFixed(2)} | ${row.largest_error.toExponential(1)} |`),
+  ]
+  fs.writeFileSync(`${base}.md`, lines.join('\n') + '\n')
+  console.log(`wrote ${base}.md and .jsonl`)
+}

@@ -1,0 +1,37 @@
+// Measures the workloads in Node or in headless Chromium:
+//
+//   node benches/score/run.mjs --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
+
+import fs from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { inChromium } from './chromium.mjs'
+import { record } from './record.mjs'
+
+const { values: given } = parseArgs({
+  options: {
+    environment: { type: 'string' }, module: { type: 'string' }, kernels: { type: 'string' }, record: { type: 'string' },
+    rounds: { type: 'string', default: '400' }, only: { type: 'string' },
+  },
+})
+
+const folders = { module: given.module, kernels: given.kernels }
+/** The file of a name such as `module/simd.wasm`, or none. */
+function file(name) {
+  const [folder, ...rest] = name.split('/')
+  const found = folders[folder] && path.join(folders[folder], ...rest)
+  return found && fs.existsSync(found) ? found : null
+}
+
+/** A round is shorter than a turn of the scheduler, so that most rounds of a busy machine are undisturbed. */
+const settings = { rounds: Number(given.rounds), roundMs: 0.3, only: given.only }
+
+let outcome
+if (given.environment === 'node') {
+  const { measure } = await import('./workloads.mjs')
+  const read = async (name) => (file(name) ? new Uint8Array(fs.readFileSync(file(name))) : null)
+  outcome = { version: `Node ${process.version}`, rows: await measure({ ...settings, read, log: console.log }) }
+} else {
+  outcome = await inChromium(settings, file)
+}
+if (given.record) record(given.record, 'score', given.environment, outcome)

@@ -1,0 +1,105 @@
+// The engine: a bundle is loaded before the clock starts; a call copies its arguments into the module's memory and the result out of it.
+import * as bundles from './bundle.mjs'
+
+/** An instance of one of the modules that `cargo xtask bench` makes. */
+export async function open(bytes) {
+  const module = await WebAssembly.compile(bytes)
+  const imports = {}
+  // The boundary to JavaScript is linked in, and never called from here.
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+    imports[from] = imports[from] || {}
+    imports[from][name] = () => { throw new Error(`${name} was called`) }
+  }
+  const { exports } = await WebAssembly.instantiate(module, imports)
+  return new Engine(exports)
+}
+
+class Engine {
+  constructor(exports) {
+    this.exports = exports
+  }
+
+  /** Room for numbers of the module; all of it is taken before any view is made, as memory that grows leaves views behind. */
+  room(bytes) {
+    return this.exports.room(bytes)
+  }
+
+  load(bytes) {
+    const at = this.room(bytes.length)
+    new Uint8Array(this.exports.memory.buffer, at, bytes.length).set(bytes)
+    const model = this.exports.load(at, bytes.length)
+    if (!model) throw new Error('the engine refuses the bundle')
+    return model
+  }
+
+  view(Type, at, length) {
+    return new Type(this.exports.memory.buffer, at, length)
+  }
+}
+
+export function linear(engine, { rows, columns, x, ...model }) {
+  const { exports } = engine
+  const of = engine.load(bundles.linear({ columns, ...model }))
+  const [from, to] = [engine.room(x.byteLength), engine.room(4 * rows)]
+  exports.dense(of, from, rows, columns, to)
+  const [input, answer, out] = [engine.view(Float32Array, from, x.length), engine.view(Float32Array, to, rows), new Float32Array(rows)]
+  return () => {
+    input.set(x)
+    exports.dense(of, from, rows, columns, to)
+    out.set(answer)
+    return out
+  }
+}
+
+export function fm(engine, { rows, active, index, value, ...model }) {
+  const { exports } = engine
+  const of = engine.load(bundles.fm(model))
+  const [features, values, to] = [engine.room(index.byteLength), engine.room(value.byteLength), engine.room(4 * rows)]
+  const [input, weights] = [engine.view(Int32Array, features, index.length), engine.view(Float32Array, values, value.length)]
+  const [answer, out] = [engine.view(Float32Array, to, rows), new Float32Array(rows)]
+  return () => {
+    input.set(index)
+    weights.set(value)
+    exports.sparse(of, features, values, rows, active, to)
+    out.set(answer)
+    return out
+  }
+}
+
+function bandit(engine, { weight, rate, epsilon }) {
+  const at = engine.room(weight.byteLength)
+  engine.view(Float32Array, at, weight.length).set(weight)
+  return engine.exports.bandit(at, weight.length, rate, epsilon)
+}
+
+export function cbPredict(engine, workload) {
+  const { exports } = engine
+  const { actions, active } = workload
+  const of = bandit(engine, workload)
+  const [from, to] = [engine.room(4 * actions * active), engine.room(8 * actions)]
+  exports.predict(of, from, actions, active, to)
+  const input = engine.view(Int32Array, from, actions * active)
+  const [answer, out] = [engine.view(Float64Array, to, actions), new Float64Array(actions)]
+  return (index) => {
+    input.set(index)
+    exports.predict(of, from, actions, active, to)
+    out.set(answer)
+    return out
+  }
+}
+
+export function cbLearn(engine, workload) {
+  const { exports } = engine
+  const { active } = workload
+  const of = bandit(engine, workload)
+  const from = engine.room(4 * active)
+  const input = engine.view(Int32Array, from, active)
+  return {
+    weights: engine.view(Float32Array, exports.weights(of), workload.size),
+    learn(index, cost, probability) {
+      // So few numbers are faster copied by hand.
+      for (let i = 0; i < active; i++) input[i] = index[i]
+      exports.learn(of, from, active, cost, probability)
+    },
+  }
+}

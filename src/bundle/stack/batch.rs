@@ -1,0 +1,81 @@
+//! Many candidates in one call.
+
+use super::{Block, Kind, Side, Stack, Workspace, index};
+use crate::block::{Fm, Wide};
+use crate::kernel;
+
+/// A tier that is one `wide` block for one task, over features that stand side by side.
+struct Line<'a> {
+    wide: &'a Wide,
+    /// The first of its features.
+    from: usize,
+    /// Where the item's part stands.
+    aside: usize,
+    gain: f32,
+}
+
+impl Stack {
+    /// Writes the logits of many pairs, each with the bits of [`Stack::score_pair`]. What a call and a walk over the blocks cost is paid once where
+    /// a tier is linear; else for each pair.
+    ///
+    /// # Shapes
+    /// `items`: what [`Stack::score_item`] wrote for each candidate, one behind the other, or nothing for items that have no part; `dense`: the features
+    /// of the layout, `stride` numbers for each candidate; `logits`: for each candidate one for each task of the tier.
+    pub fn score_pairs(
+        &self,
+        at: &mut Workspace,
+        items: &[f32],
+        (dense, stride): (&[f32], usize),
+        tier: usize,
+        logits: &mut [f32],
+    ) {
+        let item_len = self.item_len();
+        if let Some(line) = self.line(tier) {
+            line.wide.score_rows(dense.get(line.from..).unwrap_or_default(), stride, logits);
+            let (mut sound, mut item) = (true, line.aside);
+            for slot in logits {
+                let of_item = items.get(item).copied().unwrap_or(0.0);
+                let logit = 0.0 + line.wide.logit(line.wide.score_user(), of_item, *slot) * line.gain;
+                sound &= logit.is_finite();
+                *slot = kernel::saturate(logit);
+                item += item_len;
+            }
+            at.overflowed |= !sound;
+            return;
+        }
+        let tasks = self.labels(tier).count().max(1);
+        for (candidate, logits) in logits.chunks_mut(tasks).enumerate() {
+            let item = super::part(items, candidate.saturating_mul(item_len), item_len);
+            let dense = super::part(dense, candidate.saturating_mul(stride), stride);
+            self.score_pair(at, item, dense, tier, logits);
+        }
+    }
+
+    /// The tier as a line, where it is one.
+    fn line(&self, tier: usize) -> Option<Line<'_>> {
+        let [task] = self.tiers.get(tier)?.as_slice() else { return None };
+        let [(place, gain)] = task.of.as_slice() else { return None };
+        for Block { kind, out, aside, .. } in &self.blocks {
+            if let Kind::Wide { picks, wide, .. } = kind
+                && (place.side, place.from) == (Side::Pair, out.from)
+            {
+                let first = picks.first().copied().unwrap_or(0);
+                for (pick, expected) in picks.iter().zip(first..) {
+                    if *pick != expected {
+                        return None;
+                    }
+                }
+                return Some(Line { wide, from: index(first), aside: *aside, gain: *gain });
+            }
+        }
+        None
+    }
+
+    /// The factorisation machine of a name, for callers that bring sets of features of their own.
+    pub fn machine(&self, name: &str) -> Option<&Fm> {
+        self.blocks.iter().find_map(|block| match &block.kind {
+            Kind::Fm { fm, .. } if block.name == name => Some(fm),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask bench`: what is built for it, what is installed for it, and what runs.
+//!
+//! The measuring itself is JavaScript, in `benches/`, because that is where the engine is called from. Other libraries are installed on the first
+//! run, from a lock file of their own: neither test nor demo needs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::process::{Workspace, run, step};
+use crate::stamp::Stamp;
+use crate::test::with_browser;
+use crate::{build, setup};
+
+/// What to measure, and where.
+#[derive(Args)]
+pub struct Arguments {
+    /// What to measure; everything where none is named
+    #[arg(value_enum)]
+    sections: Vec<Section>,
+    /// Where to measure; both where none is named
+    #[arg(long, value_enum)]
+    environment: Vec<Environment>,
+    /// Only the workloads with this text in their names
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Rounds of each contender
+    #[arg(long, default_value_t = 400)]
+    rounds: u32,
+    /// Prints the figures and leaves the records as they are
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A part of the benchmarks.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// The five workloads beside other libraries.
+    Score,
+}
+
+/// Where JavaScript runs.
+#[derive(Clone, Copy, ValueEnum)]
+enum Environment {
+    /// Headless Chromium.
+    Chromium,
+    /// Node.
+    Node,
+}
+
+/// Builds, installs and measures.
+pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let (_, browser) = setup::all(workspace)?;
+    let wanted = |section| arguments.sections.is_empty() || arguments.sections.contains(&section);
+    if wanted(Section::Score) {
+        let module = build::for_benches(workspace)?;
+        peers(workspace)?;
+        let kernels = kernels(workspace)?;
+        for environment in environments(arguments) {
+            let mut command = workspace.node("benches/score/run.mjs");
+            command.args(["--environment", environment, "--rounds", &arguments.rounds.to_string()]);
+            command.arg("--module").arg(&module);
+            if let Some(kernels) = &kernels {
+                command.arg("--kernels").arg(kernels);
+            }
+            if let Some(only) = &arguments.only {
+                command.args(["--only", only]);
+            }
+            if !arguments.dry_run {
+                command.arg("--record").arg(workspace.path("benches/record"));
+            }
+            step(&format!("scoring, {environment}"), || run(with_browser(&mut command, &browser)))?;
+        }
+    }
+    Ok(())
+}
+
+fn environments(arguments: &Arguments) -> Vec<&'static str> {
+    let both = [Environment::Node, Environment::Chromium];
+    let wanted = if arguments.environment.is_empty() { &both[..] } else { &arguments.environment };
+    wanted
+        .iter()
+        .map(|environment| match environment {
+            Environment::Node => "node",
+            Environment::Chromium => "chromium",
+        })
+        .collect()
+}
+
+/// Installs the libraries that are compared with.
+fn peers(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.path("benches");
+    let modules = folder.join("node_modules");
+    Stamp::new(modules.join(".zhiji-stamp")).tree(&folder.join("package-lock.json"))?.unless_fresh(
+        &[modules.join("onnxruntime-web")],
+        || {
+            step("npm ci in benches/ (other libraries, once)", || {
+                let mut npm = workspace.command("npm");
+                npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+                run(&mut npm).context("npm could not install what the benchmarks compare with")
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// Compiles the hand-written kernels in C, without and with vectors; none where there is no clang for WebAssembly.
+fn kernels(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    if which::which("clang").is_err() || which::which("wasm-ld").is_err() {
+        eprintln!("  no clang with wasm-ld: the C kernels are left out (Debian: apt-get install clang lld)");
+        return Ok(None);
+    }
+    let (folder, source) = (workspace.path("target/bench/kernels"), workspace.path("benches/kernels/kernels.c"));
+    fs::create_dir_all(&folder)?;
+    for (name, vectors) in [("mvp", None), ("simd", Some("-msimd128"))] {
+        let wasm = folder.join(name).with_extension("wasm");
+        Stamp::new(folder.join(format!(".stamp-{name}")))
+            .text(include_str!("bench.rs"))
+            .tree(&source)?
+            .unless_fresh(std::slice::from_ref(&wasm), || clang(workspace, &source, vectors, &wasm))?;
+    }
+    Ok(Some(folder))
+}
+
+fn clang(workspace: &Workspace, source: &Path, vectors: Option<&str>, wasm: &Path) -> Result<()> {
+    let mut clang = workspace.command("clang");
+    clang.args(["--target=wasm32", "-O3", "-fno-math-errno", "-nostdlib", "-mno-bulk-memory", "-mno-sign-ext"]);
+    clang.args(vectors).args(["-Wl,--no-entry", "-Wl,--export-all", "-o"]).arg(wasm).arg(source);
+    run(&mut clang)
+}
