@@ -35,15 +35,16 @@ async function timed(contender, calls) {
   return (now() - start) * 1000 / calls
 }
 
-/** As many calls as fill a round, once the compilers have settled. */
+/** As many calls as fill a round: by the fastest of some, once the compilers have settled, as a disturbed one would make rounds too short. */
 async function calibrated(contender, roundMs) {
   let calls = 1
-  for (let turn = 0; turn < 40; turn++) {
-    const us = await timed(contender, calls)
-    if (us * calls >= roundMs * 1000) return Math.max(1, Math.round(roundMs * 1000 / us))
-    calls = Math.min(calls * 2, Math.ceil(roundMs * 1200 / Math.max(us, 0.01)))
+  for (let us = 0; us * calls < roundMs * 1000; ) {
+    us = await timed(contender, calls)
+    if (us * calls < roundMs * 1000) calls *= 2
   }
-  return calls
+  let fastest = Infinity
+  for (let turn = 0; turn < 20; turn++) fastest = Math.min(fastest, await timed(contender, calls))
+  return Math.max(1, Math.round(roundMs * 1000 / fastest))
 }
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]

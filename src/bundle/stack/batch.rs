@@ -1,6 +1,8 @@
 //! Many candidates in one call.
 
-use super::{Block, Kind, Side, Stack, Workspace, index};
+use super::kind::{Block, Kind};
+use super::place::{Side, index, part};
+use super::{Stack, Workspace};
 use crate::block::{Fm, Wide};
 use crate::kernel;
 
@@ -10,7 +12,7 @@ struct Line<'a> {
     /// The first of its features.
     from: usize,
     /// Where the item's part stands.
-    aside: usize,
+    kept: usize,
     gain: f32,
 }
 
@@ -32,7 +34,7 @@ impl Stack {
         let item_len = self.item_len();
         if let Some(line) = self.line(tier) {
             line.wide.score_rows(dense.get(line.from..).unwrap_or_default(), stride, logits);
-            let (mut sound, mut item) = (true, line.aside);
+            let (mut sound, mut item) = (true, line.kept);
             for slot in logits {
                 let of_item = items.get(item).copied().unwrap_or(0.0);
                 let logit = 0.0 + line.wide.logit(line.wide.score_user(), of_item, *slot) * line.gain;
@@ -45,8 +47,8 @@ impl Stack {
         }
         let tasks = self.labels(tier).count().max(1);
         for (candidate, logits) in logits.chunks_mut(tasks).enumerate() {
-            let item = super::part(items, candidate.saturating_mul(item_len), item_len);
-            let dense = super::part(dense, candidate.saturating_mul(stride), stride);
+            let item = part(items, candidate.saturating_mul(item_len), item_len);
+            let dense = part(dense, candidate.saturating_mul(stride), stride);
             self.score_pair(at, item, dense, tier, logits);
         }
     }
@@ -55,7 +57,7 @@ impl Stack {
     fn line(&self, tier: usize) -> Option<Line<'_>> {
         let [task] = self.tiers.get(tier)?.as_slice() else { return None };
         let [(place, gain)] = task.of.as_slice() else { return None };
-        for Block { kind, out, aside, .. } in &self.blocks {
+        for Block { kind, out, kept_item, .. } in &self.blocks {
             if let Kind::Wide { picks, wide, .. } = kind
                 && (place.side, place.from) == (Side::Pair, out.from)
             {
@@ -65,7 +67,7 @@ impl Stack {
                         return None;
                     }
                 }
-                return Some(Line { wide, from: index(first), aside: *aside, gain: *gain });
+                return Some(Line { wide, from: index(first), kept: *kept_item, gain: *gain });
             }
         }
         None
