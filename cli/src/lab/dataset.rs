@@ -101,6 +101,30 @@ pub struct LabEvent {
     pub split: Split,
 }
 
+impl LabEvent {
+    /// The event of a row whose item is at hand.
+    ///
+    /// # Errors
+    /// Where the schema does not know a name, or the engine refuses a number.
+    pub fn of(schema: &Schema, item: &Rc<Item>, row: &Row) -> anyhow::Result<Self> {
+        let refuse = |e: zhiji::error::Error| anyhow::anyhow!("{e}");
+        let detail = Detail {
+            surface: row.surface.as_deref().map(|name| schema.surface(name)).transpose().map_err(refuse)?,
+            value: row.value,
+            slate: row.slate,
+            position: row.position,
+            propensity: row.propensity,
+            dwell_ms: row.dwell_ms,
+            prior: row.prior,
+            ..Detail::default()
+        };
+        detail.check().map_err(refuse)?;
+        let at = Timestamp::from_ms(row.at_ms).map_err(refuse)?;
+        let action = schema.action(&row.action).map_err(refuse)?;
+        Ok(Self { at, action, item: Rc::clone(item), detail, split: row.split })
+    }
+}
+
 /// All events of one user, in time order.
 pub struct User {
     /// The source's name of the user.

@@ -63,7 +63,7 @@ pub fn rank(
     rows: &mut Rows,
 ) -> anyhow::Result<Rankings> {
     let mut results = Rankings::default();
-    let catalogue = Catalogue::new(data, layout, ranker, question.catalogue);
+    let catalogue = Catalogue::new(&data.schema, layout, ranker, question.catalogue);
     let mut desk = Desk { question, catalogue, results: &mut results, scratch: Scratch::default() };
     let bar = progress(question.wanted.len() as u64, "catalogues ranked");
     let mut number = 0u32;

@@ -89,7 +89,17 @@ impl Replay {
         })
     }
 
-    /// Replays all of a user's events.
+    /// What the phone remembers.
+    pub const fn state(&self) -> &Observe {
+        &self.state
+    }
+
+    /// Events so far, dropped ones included.
+    pub const fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// Replays a user's events, behind those that were replayed before.
     pub fn run(&mut self, user: &User, mut sink: impl FnMut(Signal<'_>)) {
         for event in &user.events {
             self.step(event, &mut sink);

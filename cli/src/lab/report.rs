@@ -7,10 +7,10 @@ use super::metrics::{EARLIER, Metrics};
 use super::plot::{self, Series};
 use std::fmt::Write as _;
 
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// Text as it stands in HTML.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -33,7 +33,7 @@ fn card(page: &mut String, name: &str, value: Option<f64>, interval: Option<Inte
 }
 
 /// A table; the first column is words, the others are numbers.
-fn table(page: &mut String, header: &[&str], rows: &[Vec<String>]) {
+pub(super) fn table(page: &mut String, header: &[&str], rows: &[Vec<String>]) {
     page.push_str("<table><thead><tr>");
     header.iter().for_each(|h| {
         let _ = write!(page, "<th>{}</th>", escape(h));
@@ -49,7 +49,7 @@ fn table(page: &mut String, header: &[&str], rows: &[Vec<String>]) {
     page.push_str("</tbody></table>");
 }
 
-fn picture(page: &mut String, svg: &str, caption: &str) {
+pub(super) fn picture(page: &mut String, svg: &str, caption: &str) {
     let _ = write!(page, "<figure>{svg}<figcaption>{}</figcaption></figure>", escape(caption));
 }
 

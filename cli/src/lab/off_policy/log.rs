@@ -83,8 +83,8 @@ impl Log {
         let place: HashMap<u64, u32> = (0u32..).zip(&catalogue).map(|(i, item)| (item.wire(), i)).collect();
         let starter = Ranker::starter(layout);
         let asked = ranker.map_or(&starter, |r| r.ranker);
-        let mut desk =
-            ranker.map(|softmax| (Catalogue::new(data, layout, softmax.ranker, &catalogue), softmax.temperature));
+        let mut desk = ranker
+            .map(|softmax| (Catalogue::new(&data.schema, layout, softmax.ranker, &catalogue), softmax.temperature));
         let mut choices = Vec::new();
         let mut all = Vec::new();
         let bar = progress(data.meta.users, "users read");

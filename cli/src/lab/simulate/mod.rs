@@ -12,16 +12,18 @@
 //!   − 0.5 · min((z − level)², 4)               z: standardised log of the scaled number (price); level: the user's, normal
 //!   + 0.8 this session's category              a person comes for something: one of the favourites
 //!   + 0.6 · quality(i)                         the same for everybody, normal; the server's prior is a noisy view of it
-//!   − 0.25 · earlier impressions without an opening
+//!   − 0.25 · earlier impressions without an opening       `weariness`
 //! ```
 //!
-//! **Drift**: halfway, one user in four swaps one favourite category for another.
+//! **Drift**: halfway, one user in four (`drift`) swaps one favourite category for another.
 //! **Order**: the server shows its own order, by prior plus daily noise, in slates of ten; sold-out items are left out.
-//! **Position bias**: a place `p` of a slate is looked at with probability `(1 + p)^(−0.35)`; what is not looked at is not opened.
+//! **Position bias**: a place `p` of a slate is looked at with probability `(1 + p)^(−0.35)` (`attention`); what is not looked at is not opened.
 //! **Actions** after an opening: dwell (log-normal around 12 s, longer with utility), favourite, cart, purchase with probabilities that grow
 //! with utility; with `U < −3.5` one look in fifty hides the item. Actions that the schema does not have are left out.
+//! **Stress**: the three numbers in brackets are [`Behaviour`]'s, and can be raised until a ranker breaks.
 //! **Time**: sessions by a daily habit (0.15 to 1.2 a day), mostly at noon and in the evening; 10 to 40 impressions, one every 1 to 4 s.
 
+pub mod curves;
 mod shopper;
 mod stock;
 
@@ -38,6 +40,45 @@ use zhiji::rng::{Rng, Seed};
 /// 2025-06-02T00:00:00Z, a Monday: simulated time begins here, whatever the date is.
 const START_MS: i64 = 1_748_822_400_000;
 
+/// What of the behaviour can be made harder to follow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Behaviour {
+    /// The share of people whose taste changes halfway, 0 to 1.
+    pub drift: f32,
+    /// Logits that an offer loses for every time that it was passed over, up to eight times.
+    pub weariness: f32,
+    /// How steeply attention falls with the place: `(1 + place)^(−attention)`.
+    pub attention: f32,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self { drift: 0.25, weariness: 0.25, attention: 0.35 }
+    }
+}
+
+impl Behaviour {
+    /// # Errors
+    /// Where a number is out of its range.
+    fn check(&self) -> anyhow::Result<()> {
+        let ranges =
+            [("drift", self.drift, 1.0), ("weariness", self.weariness, 10.0), ("attention", self.attention, 10.0)];
+        for (name, value, most) in ranges {
+            if !(0.0..=most).contains(&value) {
+                bail!("--{name} is {value}; it must be from 0 to {most}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The seed of everything that is drawn.
+fn seed_of(number: u64) -> Seed {
+    let mut seed: Seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed
+}
+
 /// How many, how long, which.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
@@ -47,6 +88,8 @@ pub struct Crowd {
     pub days: u32,
     /// The seed that decides everything.
     pub seed: u64,
+    /// How they behave.
+    pub behaviour: Behaviour,
 }
 
 /// Names of what the simulated people do, as far as the schema has them.
@@ -96,15 +139,15 @@ pub fn run(
     if crowd.users == 0 || crowd.days == 0 || items.is_empty() {
         bail!("give at least one user, one day and one item");
     }
-    let mut seed: Seed = [0; 32];
-    seed[..8].copy_from_slice(&crowd.seed.to_le_bytes());
+    crowd.behaviour.check()?;
+    let seed = seed_of(crowd.seed);
     let actions = Actions::new(file)?;
     let stock = Stock::new(&file.schema, &items, &seed)?;
     let mut writer = Writer::create(out, &file.json, &items)?;
     let bar = progress(u64::from(crowd.users), "users simulated");
     let orders: Vec<Vec<u32>> = (0..crowd.days).map(|day| stock.order(&seed, day)).collect();
     for user in 0..crowd.users {
-        let mut shopper = Shopper::new(&stock, &actions, &seed, user);
+        let mut shopper = Shopper::new(&stock, &actions, crowd.behaviour, &seed, user);
         let split = match user % 10 {
             8 => Split::Valid,
             9 => Split::Test,
@@ -147,7 +190,7 @@ mod tests {
     fn simulate(seed: u64) -> (tempfile::TempDir, Vec<Vec<LabEvent>>) {
         let dir = tempfile::tempdir().expect("a folder");
         let file = super::super::schema_file::parse(SCHEMA).expect("a schema");
-        let crowd = Crowd { users: 60, days: 20, seed };
+        let crowd = Crowd { users: 60, days: 20, seed, behaviour: Behaviour::default() };
         run(&file, items(), crowd, dir.path(), &Rows::new(0.0)).expect("simulated");
         let mut rows = Rows::new(0.0);
         let data = Dataset::open(dir.path(), &mut rows).expect("a data set");
@@ -205,7 +248,7 @@ mod tests {
     fn a_schema_without_impressions_is_refused() {
         let file = super::super::schema_file::parse(super::super::import::movielens::SCHEMA).expect("a schema");
         let dir = tempfile::tempdir().expect("a folder");
-        let crowd = Crowd { users: 1, days: 1, seed: 1 };
+        let crowd = Crowd { users: 1, days: 1, seed: 1, behaviour: Behaviour::default() };
         assert!(run(&file, items(), crowd, dir.path(), &Rows::new(0.0)).is_err());
     }
 }

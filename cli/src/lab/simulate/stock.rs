@@ -4,6 +4,7 @@ use super::super::dataset::open_item;
 use super::normal;
 use anyhow::bail;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use zhiji::item::Item;
 use zhiji::kernel::math::ln_f64;
 use zhiji::rng::{Rng, Seed};
@@ -13,6 +14,8 @@ use zhiji::schema::{Kind, Schema};
 pub struct Offer {
     /// Its id.
     pub id: String,
+    /// The item, as a phone has it.
+    pub item: Rc<Item>,
     /// Its word of the first category field, as an index.
     pub category: Option<u32>,
     /// Field and index of its words in the other fields.
@@ -24,7 +27,7 @@ pub struct Offer {
     /// The server's own score, where it has one.
     pub prior: Option<f32>,
     /// By what the server sorts, before the daily noise.
-    rank: f32,
+    pub rank: f32,
 }
 
 /// All of them.
@@ -75,7 +78,8 @@ impl Stock {
             }
             let z = scaled.map_or(0.0, |(field, _)| ln1p(number_of(&item, field)));
             let prior = json.get("prior").and_then(serde_json::Value::as_f64).map(|p| p as f32);
-            offers.push(Offer { id: item.id().to_string(), category: own, words, z, quality, prior, rank: 0.0 });
+            let id = item.id().to_string();
+            offers.push(Offer { id, item: Rc::new(item), category: own, words, z, quality, prior, rank: 0.0 });
         }
         if offers.is_empty() {
             bail!("no item passes the filters of the schema's policy");
