@@ -6,6 +6,7 @@
 use crate::bandit::EpsilonGreedy;
 use crate::block::Wide;
 use crate::head::{BayesLinear, Mixture, Prior};
+use alloc::rc::Rc;
 use crate::kernel::{self, math};
 
 /// Lengths that meet every path of a kernel: empty, only a tail, whole groups, groups and a tail, long.
@@ -189,28 +190,30 @@ fn wide(bits: &mut Bits, sequence: &mut Sequence) {
 
 fn bayes(bits: &mut Bits, sequence: &mut Sequence) {
     for d in [1usize, 3, 8, 33] {
-        let variance: Vec<f64> = sequence.doubles(d).iter().map(|x| x * x + 0.5).collect();
-        let Ok(prior) = Prior::diagonal(&sequence.doubles(d), &variance, 0.3) else { continue };
-        let mut head = BayesLinear::new(prior);
+        let mut factor = sequence.doubles(if d == 3 { d } else { d * d });
+        let stride = if d == 3 { 1 } else { d + 1 };
+        factor.iter_mut().step_by(stride).for_each(|x| *x = *x * *x + 0.5);
+        let Ok(prior) = Prior::new(&sequence.doubles(d), &factor) else { continue };
+        let mut head = BayesLinear::new(Rc::new(prior));
         for _ in 0..24 {
-            head.update(&sequence.doubles(d), f64::from(sequence.number()));
+            head.update(&sequence.doubles(d), f64::from(sequence.number()), 0.3);
         }
-        let x = sequence.doubles(d);
+        let (x, mut deviation) = (sequence.doubles(d), vec![0.0; d]);
+        head.deviate(&sequence.doubles(d), &mut deviation);
         bits.doubles(&[head.mean(&x), head.variance(&x)]);
         bits.doubles(head.weights());
+        bits.doubles(&deviation);
     }
 }
 
 fn mixture(bits: &mut Bits, sequence: &mut Sequence) {
-    let Ok(mut mixture) = Mixture::new(&[4.0, 2.0, 1.0], 0.5) else { return };
+    let Ok(mut mixture) = Mixture::new(&[4.0, 2.0, 1.0], 0.01) else { return };
     for step in 0..60 {
         let forecasts: [f64; 3] = core::array::from_fn(|_| math::sigmoid_f64(f64::from(sequence.number()) * 4.0));
         mixture.observe(&forecasts, sequence.number() > 0.5);
         if step % 10 == 9 {
-            let mut weights = [0.0; 3];
-            mixture.weights(&mut weights);
-            bits.doubles(&weights);
-            bits.doubles(&[mixture.forecast(&forecasts), mixture.loss()]);
+            bits.doubles(mixture.weights());
+            bits.double(mixture.forecast(&forecasts));
         }
     }
 }

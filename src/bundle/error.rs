@@ -95,6 +95,11 @@ pub enum TensorFault {
         /// Index of the value.
         at: usize,
     },
+    /// It is a lower triangle, and the value at this index stands above its diagonal and is not zero.
+    NotTriangular {
+        /// Index of the value.
+        at: usize,
+    },
     /// It holds hashed words, and its rows (less the dense features) are not as many as a power of two.
     Buckets,
     /// Its block refuses it.
@@ -170,6 +175,9 @@ impl fmt::Display for TensorFault {
             Self::NotFinite { at } => write!(f, "has a NaN or an infinity at index {at}"),
             Self::NotPositive { at } => {
                 write!(f, "has a value at index {at} that divides and is not above zero, or too small to divide by")
+            }
+            Self::NotTriangular { at } => {
+                write!(f, "has a value at index {at} above the diagonal: give the lower triangle L of L·Lᵀ")
             }
             Self::Buckets => f.write_str("has not as many rows for hashed words as a power of two"),
             Self::Block { error } => write!(f, "cannot be used: {error}"),

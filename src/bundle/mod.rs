@@ -7,6 +7,7 @@
 
 mod container;
 mod error;
+mod head;
 mod notes;
 mod probe;
 mod spec;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 
 use crate::json::{Faults, Json};
 use container::{Container, json};
+pub use head::Head;
 pub use error::{BundleError, TensorFault};
 use notes::Notes;
 use spec::Parts;
@@ -115,6 +117,11 @@ impl Verified {
         &self.0.stack
     }
 
+    /// The personal head that goes with it; none where the built-in one does.
+    pub const fn head(&self) -> Option<&Head> {
+        self.0.head.as_ref()
+    }
+
     /// The schema it was trained with, where its trainer insists on exactly that one.
     pub const fn fingerprint(&self) -> Option<u64> {
         self.0.fingerprint
@@ -156,8 +163,13 @@ impl Bundle {
         self.0.probes.len()
     }
 
-    /// The stack itself, for a ranker.
-    pub(crate) fn into_stack(self) -> Stack {
-        self.0.stack
+    /// The personal head that goes with it; none where the built-in one does.
+    pub const fn head(&self) -> Option<&Head> {
+        self.0.head.as_ref()
+    }
+
+    /// The stack itself, and the head that goes with it, for a ranker.
+    pub(crate) fn into_parts(self) -> (Stack, Option<Head>) {
+        (self.0.stack, self.0.head)
     }
 }

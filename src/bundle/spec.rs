@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::head::{self, Head};
 use super::probe::{self, Probe};
 use super::stack::{self, Stack, named};
 use super::tensors::Tensors;
@@ -16,12 +17,13 @@ pub(super) struct Parts {
     pub fingerprint: Option<u64>,
     pub fields: Vec<String>,
     pub stack: Stack,
+    pub head: Option<Head>,
     pub probes: Vec<Probe>,
 }
 
 /// Reads the spec and takes every tensor that it needs; what is wrong is noted with the tensors.
 pub(super) fn read(spec: Place<'_>, tensors: &mut Tensors<'_>) -> Option<Parts> {
-    spec.only(&["format", "space", "schema", "ranker", "probes"]);
+    spec.only(&["format", "space", "schema", "ranker", "head", "probes"]);
     let notes = &mut tensors.notes;
     let known = spec.key("format").whole(u32::MAX.into()) == u64::from(FORMAT);
     notes.unless(known, "format", "this engine reads format 1: publish the bundle with a higher minEngine")?;
@@ -39,8 +41,9 @@ pub(super) fn read(spec: Place<'_>, tensors: &mut Tensors<'_>) -> Option<Parts> 
         fields.push(name);
     }
     let stack = stack::read(spec.key("ranker"), tensors)?;
+    let head = head::read(spec.key("head"), &stack, tensors)?;
     let probes = probe::read(spec.key("probes"), &stack, &mut tensors.notes)?;
-    Some(Parts { space, fingerprint: digits, fields, stack, probes })
+    Some(Parts { space, fingerprint: digits, fields, stack, head, probes })
 }
 
 /// A number of so many lower-case hexadecimal digits.

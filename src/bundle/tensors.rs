@@ -137,6 +137,11 @@ impl<'a> Tensors<'a> {
         Some(bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
     }
 
+    /// How many dimensions a tensor has that may be there.
+    pub fn rank(&self, block: &str, part: &str) -> usize {
+        self.find(block, part).and_then(|at| self.left.get(at)).map_or(0, |tensor| tensor.shape.len())
+    }
+
     /// The type of a tensor that may be there.
     pub fn dtype(&self, block: &str, part: &str) -> &'static str {
         self.find(block, part).and_then(|at| self.left.get(at)).map_or("", |tensor| tensor.dtype)

@@ -22,7 +22,7 @@ impl Engine {
     /// Starts the head anew; [`Engine::adapt`] brings it up to the log.
     pub(super) fn begin_replay(&mut self) {
         let passed = first_label(self.labels);
-        self.adapt = Adapt::after(&self.layout, &self.ranker, passed);
+        self.adapt = Adapt::after(&self.ranker, passed);
         self.replay = (self.labels > passed).then(|| Replay {
             observe: Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout)),
             next: 0,

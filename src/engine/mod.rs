@@ -36,7 +36,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 /// Changes when the fold changes, so that an older snapshot is not taken.
-pub const ENGINE_VERSION: u32 = 2;
+pub const ENGINE_VERSION: u32 = 3;
 /// The most items in memory.
 pub const ITEMS_MOST: usize = 65_536;
 /// The most blocks.
@@ -133,7 +133,7 @@ impl Engine {
         let update = update::Updates::new(root, seed.as_ref())?;
         Ok(Self {
             observe: Observe::new(Rc::clone(&schema), Rc::clone(&layout)),
-            adapt: Adapt::new(&layout, &ranker),
+            adapt: Adapt::new(&ranker),
             replay: None,
             schema,
             schema_text: hash64(schema_json.as_bytes()),

@@ -181,8 +181,9 @@ impl Engine {
             let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
             let candidate = Candidate { item, number: &number, prior };
             self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
-            let frozen = self.ranker.score_pair(&mut at, self.fixed(*handle), &dense);
-            let personal = if adapted { self.adapt.score(frozen, &dense) } else { frozen };
+            let fixed = self.fixed(*handle);
+            let frozen = self.ranker.score_pair(&mut at, fixed, &dense);
+            let personal = if adapted { self.adapt.score(&self.ranker, frozen, fixed, &dense) } else { frozen };
             let policy = &self.schema.policy;
             let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
             let score = personal - order - fatigue::penalty(&self.schema, &self.observe.memory, item);

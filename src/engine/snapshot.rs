@@ -82,7 +82,7 @@ impl Engine {
         let (matured, labels) = (reader.u64(), reader.u64());
         let observe = Observe::decode(Rc::clone(&self.schema), Rc::clone(&self.layout), &mut reader);
         let current = reader.u8() != 0;
-        let adapt = if current { Some(Adapt::decode(&self.layout, &self.ranker, &mut reader)?) } else { None };
+        let adapt = if current { Some(Adapt::decode(&self.ranker, &mut reader)?) } else { None };
         reader.close()?;
         self.observe = observe;
         (self.matured, self.labels) = (matured, labels);

@@ -3,24 +3,22 @@
 use super::observe::Example;
 use crate::bundle::Workspace;
 use crate::codec::{Malformed, Reader, Writer};
-use crate::features::Layout;
 use crate::head::{BayesLinear, Mixture, Prior};
 use crate::kernel::math::sigmoid_f64;
 use crate::score::{Ranker, logit};
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Prior variance of each personal weight, in squared logits per unit of its feature.
-const WEIGHT_VARIANCE: f64 = 0.01;
-/// Prior variance of the personal intercept: how far off the frozen model's base rate may be for one user.
-const INTERCEPT_VARIANCE: f64 = 1.0;
 /// Least curvature of the likelihood that is used, so that a surprise moves the head by a bounded step.
 const LEAST_CURVATURE: f64 = 0.02;
-/// How much more the frozen model is believed at first.
-const TRUST: [f64; 2] = [0.8, 0.2];
 
 /// The most labels that a forecast rests on. It rests on at least half as many, once there are so many.
 pub const LABELS_MOST: u64 = 512;
+
+/// The share of all trust that is dealt out anew with every label: over the labels of one head's life that costs one nat at most, and
+/// whoever was trusted wholly and turns is left after ln(512) nats.
+const SHARE: f64 = 1.0 / LABELS_MOST as f64;
 
 /// Number of the first label that the head rests on, after `matured` labels: the labels are forgotten in halves.
 pub const fn first_label(matured: u64) -> u64 {
@@ -28,47 +26,51 @@ pub const fn first_label(matured: u64) -> u64 {
     (matured / half).saturating_sub(1) * half
 }
 
+/// Room for what a head reads of a pair.
+type Input = [f64; Prior::MOST_FEATURES];
+
 /// One personal head and how far it is trusted.
 #[derive(Clone, Debug)]
 struct Head {
-    model: Option<BayesLinear>,
-    mixture: Option<Mixture>,
+    model: BayesLinear,
+    /// Of the frozen and the personal forecast.
+    mixture: Mixture,
+    /// See [`crate::bundle::Head::gain`].
+    gain: f64,
 }
 
 impl Head {
-    fn new(width: usize) -> Self {
-        Self { model: prior(width).map(BayesLinear::new), mixture: Mixture::new(&TRUST, 1.0).ok() }
+    fn new(ranker: &Ranker) -> Option<Self> {
+        let head = ranker.head();
+        // Trust stands between 0 and 1 wherever it comes from, so there always is a mixture.
+        let mixture = Mixture::new(&[1.0 - head.trust, head.trust], SHARE).ok()?;
+        Some(Self { model: BayesLinear::new(Rc::clone(&head.prior)), mixture, gain: head.gain })
     }
 
-    /// The frozen and the personal forecast.
-    fn forecasts(&self, logit_frozen: f32, input: &[f64]) -> [f64; 2] {
+    /// The frozen and the personal forecast, by what the head adds to the logit.
+    fn forecasts(&self, logit_frozen: f32, shift: f64) -> [f64; 2] {
         let frozen = f64::from(logit_frozen);
-        let shift = self.model.as_ref().map_or(0.0, |model| model.mean(input));
-        [sigmoid_f64(frozen), sigmoid_f64(frozen + shift)]
+        [sigmoid_f64(frozen), sigmoid_f64(frozen + self.gain * shift)]
     }
 
     fn learn(&mut self, logit_frozen: f32, input: &[f64], positive: bool) {
-        let both = self.forecasts(logit_frozen, input);
-        if let Some(mixture) = &mut self.mixture {
-            mixture.observe(&both, positive);
-        }
-        if let Some(model) = &mut self.model {
-            let p = both[1];
-            let v = (p * (1.0 - p)).max(LEAST_CURVATURE);
-            let label = if positive { 1.0 } else { 0.0 };
-            let observed = model.mean(input) + (label - p) / v;
-            let root = v.sqrt();
-            let input: Vec<f64> = input.iter().map(|x| x * root).collect();
-            model.update(&input, observed * root);
-        }
+        let shift = self.model.mean(input);
+        self.mixture.observe(&self.forecasts(logit_frozen, shift), positive);
+        let p = sigmoid_f64(f64::from(logit_frozen) + shift);
+        let v = (p * (1.0 - p)).max(LEAST_CURVATURE);
+        let label = if positive { 1.0 } else { 0.0 };
+        self.model.update(input, shift + (label - p) / v, 1.0 / v);
     }
 }
 
 /// The personal head: a Bayesian linear model, in logits, of what the frozen model leaves unexplained, mixed with it by running log-loss.
 ///
-/// With `z` the frozen logit, `x` the features of the pair and a constant, and `m` the head's mean, the personal forecast is
-/// `p = σ(z + m·x)`. A label `y` is taken in as the observation `m·x + (y − p) / v` of the linear form, with variance `1 / v`, `v = p (1 − p)`: one
-/// step of the extended Kalman filter for logistic regression, which [`BayesLinear`] does as one rank-one update over `√v · x`.
+/// With `z` the frozen logit, `x` what the head reads of the pair ([`Ranker::read_pair`]: a constant, the item's vector, features) and `m` the
+/// head's mean, the personal forecast is `p = σ(z + m·x)`. A label `y` is taken in as the observation `m·x + (y − p) / v` of the linear form, with
+/// variance `1 / v`, `v = p (1 − p)`: one step of the extended Kalman filter for logistic regression, in closed form. Ranked is by
+/// `σ(z + gain · m·x)`, mixed with `σ(z)` ([`Mixture`]): over the life of a head, the first 512 labels or any 512 that follow on a multiple of
+/// 256, the log-loss is above that of the frozen model by `ln(1 / (1 − trust)) + 1` nats at most, whatever the labels; over the labels of any
+/// stretch within it, by `ln(512)` more.
 ///
 /// A head rests on the last 256 to 511 labels ([`first_label`]). Two are kept, the second begun 256 labels after the first: when the first
 /// has seen 512 it goes, and the second takes its place. So a head that has lived through thousands of labels, and one that is made anew
@@ -77,41 +79,24 @@ impl Head {
 /// # Source
 /// West, Harrison and Migon, "Dynamic Generalized Linear Models and Bayesian Forecasting", JASA 80, 1985, section 2 (linearised update).
 pub struct Adapt {
-    from: usize,
     /// The head in use, and the one that will follow it.
-    heads: [Head; 2],
+    heads: Option<[Head; 2]>,
     /// Labels of this log so far, those passed over included.
     labels: u64,
     at: Workspace,
     item: Vec<f32>,
-    input: Vec<f64>,
-}
-
-fn prior(width: usize) -> Option<Prior> {
-    let mut variance = vec![WEIGHT_VARIANCE; width];
-    if let Some(first) = variance.first_mut() {
-        *first = INTERCEPT_VARIANCE;
-    }
-    Prior::diagonal(&vec![0.0; width], &variance, 1.0).ok()
 }
 
 impl Adapt {
     /// The head before the first label.
-    pub fn new(layout: &Layout, ranker: &Ranker) -> Self {
-        Self::after(layout, ranker, 0)
+    pub fn new(ranker: &Ranker) -> Self {
+        Self::after(ranker, 0)
     }
 
     /// The head of a log of which `passed` labels, a number that [`first_label`] gave, are passed over.
-    pub fn after(layout: &Layout, ranker: &Ranker, passed: u64) -> Self {
-        let width = (layout.len() - layout.user_len() + 1).min(Prior::MOST_FEATURES);
-        Self {
-            from: layout.user_len(),
-            heads: [Head::new(width), Head::new(width)],
-            labels: passed,
-            at: ranker.workspace(),
-            item: vec![0.0; ranker.item_len()],
-            input: vec![0.0; width],
-        }
+    pub fn after(ranker: &Ranker, passed: u64) -> Self {
+        let heads = Head::new(ranker).map(|head| [head.clone(), head]);
+        Self { heads, labels: passed, at: ranker.workspace(), item: vec![0.0; ranker.item_len()] }
     }
 
     /// Labels of this log so far, those passed over included.
@@ -126,61 +111,57 @@ impl Adapt {
 
     /// The mixing weights of the frozen model and of the head.
     pub fn trust(&self) -> [f64; 2] {
-        let mut weights = [1.0, 0.0];
-        if let Some(mixture) = &self.heads[0].mixture {
-            mixture.weights(&mut weights);
-        }
-        weights
-    }
-
-    /// The head's input: a constant, then the features of the pair.
-    fn read(&mut self, dense: &[f32]) {
-        let pair = dense.iter().skip(self.from).map(|x| f64::from(x.clamp(-4.0, 4.0)));
-        for (slot, x) in self.input.iter_mut().zip(core::iter::once(1.0).chain(pair)) {
-            *slot = x;
+        match &self.heads {
+            Some([Head { mixture, .. }, _]) => <[f64; 2]>::try_from(mixture.weights()).unwrap_or([1.0, 0.0]),
+            None => [1.0, 0.0],
         }
     }
 
     /// The logit of a pair as this user's own history corrects it.
-    pub fn score(&mut self, logit_frozen: f32, dense: &[f32]) -> f32 {
-        if self.learned() == 0 {
-            return logit_frozen;
-        }
-        self.read(dense);
-        let both = self.heads[0].forecasts(logit_frozen, &self.input);
-        self.heads[0].mixture.as_ref().map_or(logit_frozen, |mixture| logit(mixture.forecast(&both)))
+    ///
+    /// # Shapes
+    /// `item`, `dense`: as for [`Ranker::score_pair`].
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn score(&self, ranker: &Ranker, logit_frozen: f32, item: &[f32], dense: &[f32]) -> f32 {
+        let Some([head, _]) = &self.heads else { return logit_frozen };
+        let mut input: Input = [0.0; Prior::MOST_FEATURES];
+        let read = ranker.read_pair(item, dense, &mut input);
+        let shift = head.model.mean(&input[..read]);
+        // Nothing to add leaves the bits as they are.
+        if shift == 0.0 { logit_frozen } else { logit(head.mixture.forecast(&head.forecasts(logit_frozen, shift))) }
     }
 
     /// Learns from one matured label of the schema's first kind; others are for the lab.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn learn(&mut self, ranker: &Ranker, example: &Example<'_>) {
+        let Some([head, next]) = &mut self.heads else { return };
         if example.label != 0 {
             return;
         }
         ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
         ranker.score_user(&mut self.at, example.dense, example.recent);
         let frozen = ranker.score_pair(&mut self.at, &self.item, example.dense);
-        self.read(example.dense);
+        let mut input: Input = [0.0; Prior::MOST_FEATURES];
+        let read = ranker.read_pair(&self.item, example.dense, &mut input);
         let first = first_label(self.labels);
-        let follows = self.labels >= first + LABELS_MOST / 2;
-        let [head, next] = &mut self.heads;
-        head.learn(frozen, &self.input, example.positive);
-        if follows {
-            next.learn(frozen, &self.input, example.positive);
+        head.learn(frozen, &input[..read], example.positive);
+        if self.labels >= first + LABELS_MOST / 2 {
+            next.learn(frozen, &input[..read], example.positive);
         }
         self.labels += 1;
         if first_label(self.labels) != first {
-            let fresh = Head::new(self.input.len());
-            self.heads.swap(0, 1);
-            self.heads[1] = fresh;
+            core::mem::swap(head, next);
+            if let Some(fresh) = Head::new(ranker) {
+                *next = fresh;
+            }
         }
     }
 
     /// Writes the heads in one form only.
     pub fn encode(&self, out: &mut Writer) {
         out.varint(self.labels);
-        for head in &self.heads {
-            for part in [head.model.as_ref().map(BayesLinear::encode), head.mixture.as_ref().map(Mixture::encode)] {
-                let part = part.unwrap_or_default();
+        for head in self.heads.iter().flatten() {
+            for part in [head.model.encode(), head.mixture.encode()] {
                 out.count(part.len());
                 out.raw(&part);
             }
@@ -191,20 +172,14 @@ impl Adapt {
     ///
     /// # Errors
     /// [`Malformed`].
-    pub fn decode(layout: &Layout, ranker: &Ranker, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut adapt = Self::after(layout, ranker, bytes.varint());
-        let width = adapt.input.len();
-        for head in &mut adapt.heads {
+    pub fn decode(ranker: &Ranker, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut adapt = Self::after(ranker, bytes.varint());
+        for head in adapt.heads.iter_mut().flatten() {
             let n = bytes.count();
-            let part = bytes.raw(n);
-            if let Some(prior) = prior(width) {
-                head.model = Some(BayesLinear::decode(prior, part).map_err(|_| Malformed)?);
-            }
+            let model = BayesLinear::decode(Rc::clone(&ranker.head().prior), bytes.raw(n));
+            head.model = model.map_err(|_| Malformed)?;
             let n = bytes.count();
-            let part = bytes.raw(n);
-            if let Ok(fresh) = Mixture::new(&TRUST, 1.0) {
-                head.mixture = Some(Mixture::decode(fresh, part).map_err(|_| Malformed)?);
-            }
+            head.mixture = Mixture::decode(head.mixture.clone(), bytes.raw(n)).map_err(|_| Malformed)?;
         }
         Ok(adapt)
     }
@@ -213,6 +188,7 @@ impl Adapt {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
+    use crate::features::Layout;
     use crate::schema::Schema;
 
     #[test]
@@ -250,11 +226,11 @@ mod tests {
             adapt.encode(&mut out);
             out.into_bytes()
         };
-        let mut live = Adapt::new(&layout, &ranker);
+        let mut live = Adapt::new(&ranker);
         for count in 0..=dense.len() {
             if [0, 1, 300, 511, 512, 513, 1_023, 1_024, 1_600].contains(&count) {
                 let first = first_label(count as u64);
-                let mut fresh = Adapt::after(&layout, &ranker, first);
+                let mut fresh = Adapt::after(&ranker, first);
                 (first as usize..count).for_each(|i| fresh.learn(&ranker, &example(i)));
                 assert_eq!(bytes(&fresh), bytes(&live), "after {count} labels");
                 assert_eq!(fresh.learned(), (count as u64) - first);

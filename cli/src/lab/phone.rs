@@ -40,7 +40,6 @@ struct Lesson {
 ///
 /// An example is scored as it was when the item was shown: only labels that had matured by then have been learnt.
 pub struct Head<'a> {
-    layout: &'a Layout,
     ranker: &'a Ranker,
     adapt: Adapt,
     lessons: VecDeque<Lesson>,
@@ -50,15 +49,15 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The head of a user of whom nothing is known.
-    pub fn new(layout: &'a Layout, ranker: &'a Ranker) -> Self {
-        let adapt = Adapt::new(layout, ranker);
+    pub fn new(ranker: &'a Ranker) -> Self {
+        let adapt = Adapt::new(ranker);
         let (workspace, item) = (ranker.workspace(), vec![0.0; ranker.item_len()]);
-        Self { layout, ranker, adapt, lessons: VecDeque::new(), workspace, item }
+        Self { ranker, adapt, lessons: VecDeque::new(), workspace, item }
     }
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.adapt = Adapt::new(self.layout, self.ranker);
+        self.adapt = Adapt::new(self.ranker);
         self.lessons.clear();
     }
 
@@ -116,7 +115,7 @@ impl<'a> Head<'a> {
         let frozen = self.ranker.score_pair(&mut self.workspace, item, dense);
         // A model that overflows is not sound, however its scores were held: it must not be measured as if it were.
         let frozen = if self.workspace.overflowed() { f32::NAN } else { frozen };
-        (frozen, self.adapt.score(frozen, dense))
+        (frozen, self.adapt.score(self.ranker, frozen, item, dense))
     }
 }
 
@@ -136,7 +135,7 @@ pub fn score(
     let bar = progress(data.meta.users, "users scored");
     data.for_each_user(rows, |user| {
         let mut replay = Replay::new(Rc::clone(&data.schema), Rc::clone(layout))?;
-        let mut head = Head::new(layout, ranker);
+        let mut head = Head::new(ranker);
         replay.run(&user, |signal| match signal {
             Signal::Reset => head.reset(),
             Signal::Again(example, matured_ms) => head.remember(example, matured_ms),
@@ -181,7 +180,7 @@ mod tests {
             earlier: 0,
             position: None,
         };
-        let mut head = Head::new(&layout, &ranker);
+        let mut head = Head::new(&ranker);
         head.remember(&shown(0, true), 100);
         let (frozen, early) = head.score(&shown(99, false));
         assert_eq!(frozen.to_bits(), early.to_bits(), "what matures at 100 is not known at 99");

@@ -70,7 +70,7 @@ pub fn rank(
     data.for_each_user(rows, |user| {
         if question.wanted.range((number, 0)..=(number, u32::MAX)).next().is_some() {
             let mut replay = Replay::new(Rc::clone(&data.schema), Rc::clone(layout))?;
-            let mut head = Head::new(layout, ranker);
+            let mut head = Head::new(ranker);
             let mut acts: Vec<u32> = Vec::new();
             let mut failed = None;
             replay.run(&user, |signal| match signal {

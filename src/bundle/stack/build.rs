@@ -39,6 +39,8 @@ const HASHED: &str = "ranker.blocks.hashed";
 const TASKS: &str = "ranker.tiers.tasks";
 /// The name under which the ids of the items stand, so no block may have it.
 const ITEMS: &str = "items";
+/// The name under which the tensors of the personal head stand.
+const HEAD: &str = "head";
 
 /// Names that stand in lists of the spec, each once, by the hash of their text.
 #[derive(Default)]
@@ -266,7 +268,7 @@ impl Builder<'_, '_> {
         let (kind, keys) = known?;
         spec.only(&[&["block", "name"], *keys].concat());
         let name = spec.key("name").given().map_or(*kind, json::Place::text);
-        let own = !name.is_empty() && name.len() <= MOST_NAME_BYTES && name != ITEMS;
+        let own = !name.is_empty() && name.len() <= MOST_NAME_BYTES && name != ITEMS && name != HEAD;
         let own = own && self.stack.blocks.iter().all(|block| block.name != name);
         self.unless(own, "ranker.blocks.name", "give each block a name of its own, of 1 to 64 bytes")?;
         let (kind, of, side, width) = match *kind {

@@ -144,6 +144,13 @@ impl Stack {
         self.blocks.iter().map(|block| (block.kind.name(), block.name.as_str()))
     }
 
+    /// Where the numbers of the block of this name stand in what [`Stack::score_item`] writes, and how many there are; none where they do not
+    /// depend on the item alone.
+    pub fn of_item(&self, name: &str) -> Option<(usize, usize)> {
+        let block = self.blocks.iter().find(|block| block.name == name)?;
+        (block.out.side == Side::Item).then_some((block.out.from, block.out.width))
+    }
+
     /// How many items the bundle knows by their ids.
     pub fn items(&self) -> usize {
         self.items.len()

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, clippy::expect_used)]
 
 mod document;
+mod heads;
 mod hostile;
 mod stacks;
 

@@ -5,7 +5,7 @@ use crate::bundle::stack::HISTORY_MOST;
 use proptest::prelude::*;
 
 fn stack(bytes: &[u8]) -> Stack {
-    load(bytes, "shop").unwrap().into_stack()
+    load(bytes, "shop").unwrap().into_parts().0
 }
 
 /// All logits of a tier.

@@ -90,7 +90,7 @@ impl Log {
         let bar = progress(data.meta.users, "users read");
         data.for_each_user(rows, |user| {
             let mut replay = Replay::new(Rc::clone(&data.schema), Rc::clone(layout))?;
-            let mut head = Head::new(layout, asked);
+            let mut head = Head::new(asked);
             let mut open: HashMap<u32, Vec<f32>> = HashMap::new();
             let mut failed = None;
             replay.run(&user, |signal| match signal {

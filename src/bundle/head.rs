@@ -1,0 +1,82 @@
+//! The section `head` of a spec: what the personal head reads, and what is believed of a user before the first label.
+
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use super::TensorFault;
+use super::stack::{Stack, named};
+use super::tensors::Tensors;
+use crate::head::Prior;
+use crate::json::Place;
+
+/// The name of the section, and what its tensors begin with.
+const HEAD: &str = "head";
+const FEATURES: &str = "head.features";
+
+/// A personal head as a bundle describes it: its input is a constant, the vector of an item, dense features, in this order.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Whether the input begins with a constant 1.
+    pub intercept: bool,
+    /// Where the item's vector stands in what [`Stack::score_item`] writes, and its length.
+    pub vector: (usize, usize),
+    /// Names of dense features of the layout.
+    pub features: Vec<String>,
+    /// What is believed of the weights.
+    pub prior: Rc<Prior>,
+    /// What the head's mean is multiplied with where it is added to the frozen logit.
+    pub gain: f64,
+    /// The weight of the personal forecast against the frozen one, before the first label.
+    pub trust: f64,
+}
+
+/// Reads the section, which may be left out; takes its tensors.
+pub(super) fn read(spec: Place<'_>, stack: &Stack, tensors: &mut Tensors<'_>) -> Option<Option<Head>> {
+    let Some(spec) = spec.given() else { return Some(None) };
+    spec.only(&["of", "features", "intercept", "gain", "trust"]);
+    let intercept = spec.key("intercept").given().is_some_and(Place::flag);
+    let mut vector = (0, 0);
+    if let Some(of) = spec.key("of").given() {
+        let place = stack.of_item(of.text());
+        tensors.notes.unless(place.is_some(), "head.of", "name a block that depends on the item alone")?;
+        vector = place?;
+    }
+    let (list, mut features) = (spec.key("features"), Vec::new());
+    for at in 0..list.given().map_or(0, Place::len) {
+        let name = named(list.at(at), FEATURES, &mut tensors.notes)?.to_string();
+        let new = at < Prior::MOST_FEATURES && !features.contains(&name);
+        tensors.notes.unless(new, FEATURES, "name each feature once")?;
+        features.push(name);
+    }
+    let width = usize::from(intercept).saturating_add(vector.1).saturating_add(features.len());
+    let fits = (1..=Prior::MOST_FEATURES).contains(&width);
+    tensors.notes.unless(fits, HEAD, "let it read 1 to 64 numbers")?;
+    let gain = spec.key("gain").given().map_or(1.0, Place::number);
+    let trust = spec.key("trust").given().map_or(0.5, Place::number);
+    tensors.notes.unless((0.001..=0.999).contains(&trust), "head.trust", "give a number from 0.001 to 0.999")?;
+    let mean = doubles(&tensors.list(HEAD, "mean", width)?);
+    let alone = tensors.rank(HEAD, "factor") == 1;
+    let shape = if alone { &[width][..] } else { &[width, width][..] };
+    let factor = doubles(&tensors.numbers(HEAD, "factor", shape)?.1);
+    for (at, x) in factor.iter().enumerate() {
+        let (row, column) = if alone { (at, at) } else { (at.checked_div(width)?, at.checked_rem(width)?) };
+        let fault = match (row == column, column > row) {
+            (true, _) if *x <= 0.0 => TensorFault::NotPositive { at },
+            (_, true) if *x != 0.0 => TensorFault::NotTriangular { at },
+            _ => continue,
+        };
+        return tensors.notes.refuse(HEAD, "factor", fault);
+    }
+    let prior = Prior::new(&mean, &factor).ok();
+    tensors.notes.unless(prior.is_some(), HEAD, "the head refuses its prior")?;
+    Some(Some(Head { intercept, vector, features, prior: Rc::new(prior?), gain, trust }))
+}
+
+fn doubles(singles: &[f32]) -> Vec<f64> {
+    let mut doubles = Vec::with_capacity(singles.len());
+    for x in singles {
+        doubles.push(f64::from(*x));
+    }
+    doubles
+}
