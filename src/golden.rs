@@ -6,8 +6,8 @@
 use crate::bandit::EpsilonGreedy;
 use crate::block::Wide;
 use crate::head::{BayesLinear, Mixture, Prior};
-use alloc::rc::Rc;
 use crate::kernel::{self, math};
+use alloc::rc::Rc;
 
 /// Lengths that meet every path of a kernel: empty, only a tail, whole groups, groups and a tail, long.
 const LENGTHS: [usize; 10] = [0, 1, 2, 3, 4, 5, 7, 8, 129, 1_000];

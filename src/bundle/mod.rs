@@ -23,8 +23,8 @@ use alloc::vec::Vec;
 
 use crate::json::{Faults, Json};
 use container::{Container, json};
-pub use head::Head;
 pub use error::{BundleError, TensorFault};
+pub use head::Head;
 use notes::Notes;
 use spec::Parts;
 pub use stack::{Stack, Workspace};

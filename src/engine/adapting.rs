@@ -88,3 +88,6 @@ impl Engine {
         });
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

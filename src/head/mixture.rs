@@ -191,7 +191,10 @@ mod tests {
                 for expert in 0..self.mixture.experts() {
                     let labels = (self.losses.len() - 1 - from) as u32;
                     let most = last[expert] - first[expert] + self.mixture.regret_bound(expert, labels, from > 0);
-                    assert!(own <= most + 1e-9 * (1.0 + most.abs()), "{own} against expert {expert} from {from}: {most}");
+                    assert!(
+                        own <= most + 1e-9 * (1.0 + most.abs()),
+                        "{own} against expert {expert} from {from}: {most}"
+                    );
                 }
             }
         }
