@@ -190,7 +190,8 @@ impl BayesLinear {
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn update(&mut self, x: &[f64], y: f64, noise: f64) -> bool {
         let d = self.features();
-        if x.len() > d || !finite(x) || !y.is_finite() || !(noise > 0.0 && noise.is_finite()) {
+        let sound = x.len() <= d && finite(x) && y.is_finite() && noise > 0.0 && noise.is_finite();
+        if !sound {
             return false;
         }
         let mut gain = [0.0; Prior::MOST_FEATURES];
