@@ -196,7 +196,7 @@ pub fn run(
                 way,
                 shopper: Shopper::new(&stock, &actions, trial.behaviour, &seed, NEWCOMERS + user),
                 replay: Replay::new(Rc::clone(&schema), Rc::clone(layout))?,
-                head: Head::new(layout, ranker),
+                head: Head::new(ranker),
                 at: START_MS,
             });
         }
