@@ -6,6 +6,8 @@
 mod covisit;
 mod error;
 mod fm;
+pub mod layer;
+pub mod net;
 mod table;
 pub mod vector;
 mod wide;
@@ -13,6 +15,7 @@ mod wide;
 pub use covisit::{Covisit, Neighbours};
 pub use error::BlockError;
 pub use fm::Fm;
+pub use net::Net;
 pub use table::Table;
 pub use vector::{Query, Vectors};
 pub use wide::{Wide, WideError, WideWeights};

@@ -51,6 +51,10 @@ pub const MOST_FEATURES: usize = 4096;
 pub const MOST_FIELDS: usize = 64;
 /// The most blocks.
 pub const MOST_BLOCKS: usize = 32;
+/// The most layers of a net.
+pub const MOST_LAYERS: usize = 8;
+/// The most experts of a mixture.
+pub const MOST_EXPERTS: usize = 16;
 /// The most tiers.
 pub const MOST_TIERS: usize = 3;
 /// The most tasks of a tier.

@@ -142,6 +142,11 @@ impl<'a> Tensors<'a> {
         self.find(block, part).and_then(|at| self.left.get(at)).map_or(0, |tensor| tensor.shape.len())
     }
 
+    /// The shape of a tensor that may be there.
+    pub fn shape(&self, block: &str, part: &str) -> Option<&[usize]> {
+        self.find(block, part).and_then(|at| self.left.get(at)).map(|tensor| tensor.shape.as_slice())
+    }
+
     /// The type of a tensor that may be there.
     pub fn dtype(&self, block: &str, part: &str) -> &'static str {
         self.find(block, part).and_then(|at| self.left.get(at)).map_or("", |tensor| tensor.dtype)

@@ -20,6 +20,10 @@ pub trait Lanes:
     fn abs(self) -> Self;
     /// With the sign bit of `of`.
     fn copy_sign(self, of: Self) -> Self;
+    /// 0 for what is below 0.
+    fn relu(self) -> Self;
+    /// The square root, rounded to nearest as IEEE 754 has it; not a number below 0.
+    fn sqrt(self) -> Self;
     /// `yes` where `left < right`, else `no` (so `no` where one is not a number).
     fn if_less(left: Self, right: Self, yes: Self, no: Self) -> Self;
     /// The number itself, or `neutral` where it is not one.
@@ -51,6 +55,16 @@ impl Lanes for f32 {
     #[inline(always)]
     fn copy_sign(self, of: Self) -> Self {
         f32::from_bits((self.to_bits() & 0x7fff_ffff) | (of.to_bits() & 0x8000_0000))
+    }
+
+    #[inline(always)]
+    fn relu(self) -> Self {
+        if self < 0.0 { 0.0 } else { self }
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
     }
 
     #[inline(always)]

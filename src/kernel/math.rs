@@ -65,6 +65,10 @@ forms! {
     sigmoid, sigmoid_x4, sigmoid_lanes;
     /// The hyperbolic tangent, relative error below 2⁻²²; odd, to the bit; ±1 from ±10 on; `tanh(NaN) = 0`.
     tanh, tanh_x4, tanh_lanes;
+    /// `x / (1 + e⁻ˣ)`, the activation SiLU; relative error below 2⁻²¹.
+    ///
+    /// 0 for `x <` [`EXP_MIN`], `x` itself for large `x`, finite for `+∞`; `silu(NaN) = 0`.
+    silu, silu_x4, silu_lanes;
     /// `ln(1 + eˣ)`, the logistic loss of a wrong answer with margin `x`; relative error below 2⁻²¹.
     ///
     /// 0 for `x <` [`EXP_MIN`], `x` itself for large `x`, finite for `+∞`; `softplus(NaN) = ln 2`.
@@ -130,6 +134,12 @@ fn sigmoid_lanes<L: Lanes>(x: L) -> L {
     // e ≤ 1 on both sides: neither form cancels, neither overflows.
     let e = exp_lanes(L::splat(0.0) - x.abs());
     L::if_less(x, L::splat(0.0), e, L::splat(1.0)) / (L::splat(1.0) + e)
+}
+
+#[inline(always)]
+fn silu_lanes<L: Lanes>(x: L) -> L {
+    let x = min(max(x.or_if_nan(L::splat(0.0)), L::splat(f32::MIN)), L::splat(f32::MAX));
+    x * sigmoid_lanes(x)
 }
 
 #[inline(always)]

@@ -14,6 +14,7 @@ mod best;
 pub mod half;
 pub mod int8;
 mod lanes;
+pub mod linear;
 pub mod math;
 mod rows;
 pub mod scalar;

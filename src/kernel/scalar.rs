@@ -85,6 +85,16 @@ impl Lanes for Quad {
     }
 
     #[inline(always)]
+    fn relu(self) -> Self {
+        Quad(self.0.map(Lanes::relu))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Quad(self.0.map(Lanes::sqrt))
+    }
+
+    #[inline(always)]
     fn if_less(left: Self, right: Self, yes: Self, no: Self) -> Self {
         let mut out = no.0;
         for (l, slot) in out.iter_mut().enumerate() {

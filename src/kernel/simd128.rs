@@ -84,6 +84,17 @@ impl Lanes for Quad {
     }
 
     #[inline(always)]
+    fn relu(self) -> Self {
+        // Gives its first argument where that is no number, as a comparison does.
+        Quad(f32x4_pmax(self.0, f32x4_splat(0.0)))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Quad(f32x4_sqrt(self.0))
+    }
+
+    #[inline(always)]
     fn if_less(left: Self, right: Self, yes: Self, no: Self) -> Self {
         Quad(v128_bitselect(yes.0, no.0, f32x4_lt(left.0, right.0)))
     }

@@ -5,6 +5,7 @@ use super::place::{Side, index, part};
 use super::{Stack, Workspace};
 use crate::block::{Fm, Wide};
 use crate::kernel;
+use crate::kernel::linear::PANEL;
 
 /// A tier that is one `wide` block for one task, over features that stand side by side.
 struct Line<'a> {
@@ -18,7 +19,7 @@ struct Line<'a> {
 
 impl Stack {
     /// Writes the logits of many pairs, each with the bits of [`Stack::score_pair`]. What a call and a walk over the blocks cost is paid once where
-    /// a tier is linear; else for each pair.
+    /// a tier is linear, else once for eight of them.
     ///
     /// # Shapes
     /// `items`: what [`Stack::score_item`] wrote for each candidate, one behind the other, or nothing for items that have no part; `dense`: the features
@@ -46,10 +47,16 @@ impl Stack {
             return;
         }
         let tasks = self.labels(tier).count().max(1);
-        for (candidate, logits) in logits.chunks_mut(tasks).enumerate() {
-            let item = part(items, candidate.saturating_mul(item_len), item_len);
-            let dense = part(dense, candidate.saturating_mul(stride), stride);
-            self.score_pair(at, item, dense, tier, logits);
+        let mut candidate = 0;
+        for logits in logits.chunks_mut(tasks.saturating_mul(PANEL)) {
+            let (mut own, mut features) = ([&[][..]; PANEL], [&[][..]; PANEL]);
+            for (item, row) in own.iter_mut().zip(&mut features) {
+                *item = part(items, item_len.saturating_mul(candidate), item_len);
+                *row = part(dense, stride.saturating_mul(candidate), stride);
+                candidate += 1;
+            }
+            let count = logits.len() / tasks;
+            self.score_panel(at, part(&own, 0, count), part(&features, 0, count), tier, logits);
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Reading goes on whatever it meets (see `json::Place`); what was built of a spec that is wrong is thrown away.
 
+mod net;
+
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -19,7 +21,7 @@ use crate::keyed::KeyMap;
 use crate::schema::hash64;
 
 /// Each kind of block, and the keys of its spec beside `block` and `name`.
-pub(in crate::bundle) const KINDS: [(&str, &[&str]); 10] = [
+pub(in crate::bundle) const KINDS: [(&str, &[&str]); 13] = [
     ("dense", &["features", "side"]),
     ("embed", &["hashed"]),
     ("item", &[]),
@@ -28,6 +30,9 @@ pub(in crate::bundle) const KINDS: [(&str, &[&str]); 10] = [
     ("fm", &["features", "hashed"]),
     ("covisit", &["decay"]),
     ("vector", &["of"]),
+    ("mlp", &["of", "widths", "activation", "last", "norm"]),
+    ("cross", &["of", "layers", "rank"]),
+    ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"]),
     ("mean", &["of"]),
     ("product", &["of"]),
 ];
@@ -280,6 +285,9 @@ impl Builder<'_, '_> {
             "fm" => self.fm(name, spec),
             "covisit" => self.covisit(name, spec),
             "vector" => self.vector(spec),
+            "mlp" => self.mlp(name, spec),
+            "cross" => self.cross(name, spec),
+            "mmoe" => self.mmoe(name, spec),
             "mean" => self.elementwise(Kind::Mean, spec),
             _ => self.elementwise(Kind::Product, spec),
         }?;

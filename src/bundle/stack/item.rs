@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::kind::Kind;
+use super::net;
 use super::place::{Side, gather, part_mut, single, split};
 use super::words::{bucket, has, item_vector, word_mean};
 use super::{ID, NO_ROW, Stack};
@@ -23,7 +24,7 @@ impl Stack {
             // The rows of a table are fewer than the whole numbers that a single holds exactly.
             *slot = row.map_or(NO_ROW, single);
         }
-        let (mut input, mut keys) = (vec![0.0; self.widest], Vec::new());
+        let (mut scratch, mut keys) = (self.scratch(), Vec::new());
         for block in &self.blocks {
             match &block.kind {
                 Kind::Wide { fields, wide, .. } => {
@@ -40,6 +41,9 @@ impl Stack {
                         *own = fm.part(&buckets, &vec![1.0; buckets.len()], sum);
                     }
                 }
+                Kind::Net(net) if block.out.side == Side::Pair => {
+                    net::keep(net, block, Side::Item, out, &mut scratch);
+                }
                 _ => {}
             }
             if block.out.side == Side::Item {
@@ -48,13 +52,21 @@ impl Stack {
                 match &block.kind {
                     Kind::Embed { fields, table } => {
                         self.keys(*fields, wire, words, &mut keys);
-                        word_mean(table, &mut keys.iter().copied(), &mut input, slots);
+                        word_mean(table, &mut keys.iter().copied(), &mut scratch.input, slots);
                     }
                     Kind::Item { vectors, words: table, .. } => {
                         let mut keys = words.iter().map(|(_, key)| *key);
-                        item_vector(vectors, table.as_ref(), row.unwrap_or(u32::MAX), &mut keys, &mut input, slots);
+                        item_vector(
+                            vectors,
+                            table.as_ref(),
+                            row.unwrap_or(u32::MAX),
+                            &mut keys,
+                            &mut scratch.input,
+                            slots,
+                        );
                     }
-                    kind => kind.apply(gather(&block.of, [&[], before, &[]], &mut input), slots),
+                    Kind::Net(net) => net::alone(net, block, before, &mut scratch, slots),
+                    kind => kind.apply(gather(&block.of, [&[], before, &[]], &mut scratch.input), slots),
                 }
             }
         }

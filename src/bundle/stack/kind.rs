@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::place::{Place, single};
-use crate::block::{Covisit, Fm, Table, Vectors, Wide};
+use crate::block::{Covisit, Fm, Net, Table, Vectors, Wide};
 
 /// One block.
 #[derive(Clone, Debug)]
@@ -14,9 +14,9 @@ pub(super) struct Block {
     /// What it reads, in order.
     pub of: Vec<Place>,
     pub out: Place,
-    /// Where what it keeps of the user begins: the vectors of the recent items, for an `item` block.
+    /// Where what it keeps of the user begins: the vectors of the recent items, for an `item` block; its share of the first sums of a [`Net`].
     pub kept_user: usize,
-    /// Where what it keeps of the item begins: its share of `wide` and `fm`.
+    /// Where what it keeps of the item begins: its share of `wide`, `fm` and the first sums of a [`Net`].
     pub kept_item: usize,
 }
 
@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Covisit(Covisit),
     /// A user's vector times an item's. `at` is the block of the vectors, `query` the place of the prepared vector.
     Vector { at: usize, query: usize },
+    /// See [`Net`].
+    Net(Net),
     /// Element by element.
     Mean,
     /// Element by element.
@@ -57,6 +59,7 @@ impl Kind {
             Self::Fm { .. } => "fm",
             Self::Covisit(_) => "covisit",
             Self::Vector { .. } => "vector",
+            Self::Net(net) => net.name(),
             Self::Mean => "mean",
             Self::Product => "product",
         }
@@ -79,11 +82,20 @@ impl Kind {
         }
     }
 
+    /// How many numbers it keeps of the user, beside those that it gives.
+    pub fn keeps_user(&self) -> usize {
+        match self {
+            Self::Net(net) => net.first().keeps_user(),
+            _ => 0,
+        }
+    }
+
     /// How many numbers it keeps of the item, beside those that it gives.
     pub fn keeps_item(&self) -> usize {
         match self {
             Self::Wide { .. } => 1,
             Self::Fm { fm, .. } => 1 + fm.width(),
+            Self::Net(net) => net.first().keeps_item(),
             _ => 0,
         }
     }

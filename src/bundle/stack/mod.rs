@@ -9,6 +9,7 @@ mod batch;
 mod build;
 mod item;
 mod kind;
+mod net;
 mod pair;
 mod place;
 mod user;
@@ -19,6 +20,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::block::{Query, Vectors, Wide};
+use crate::kernel::linear::{PANEL, padded};
 use crate::keyed::KeyMap;
 use kind::{Block, Kind};
 use place::{Place, Side};
@@ -57,6 +59,8 @@ pub struct Stack {
     lengths: [usize; 3],
     /// The most numbers that a block reads at once.
     widest: usize,
+    /// The most numbers that a net writes beside what it gives.
+    room: usize,
     queries: Vec<usize>,
     reads_history: bool,
 }
@@ -89,7 +93,12 @@ struct Past {
 /// Room for a block's own work. Nothing is left there for another block.
 #[derive(Default)]
 struct Scratch {
+    /// What a block reads. Panels.
     input: Vec<f32>,
+    /// The whole of what a net reads, where it reads both that and the pair's part, and what it kept of the items.
+    whole: Vec<f32>,
+    kept: Vec<f32>,
+    room: Vec<f32>,
     sum: Vec<f32>,
     /// Numbers of the dense features of an `fm` block: 0, 1, 2 …
     places: Vec<u32>,
@@ -199,14 +208,22 @@ impl Stack {
             tier: 0,
             reads: u32::MAX,
             user: vec![0.0; self.length(Side::User)],
-            pair: vec![0.0; self.length(Side::Pair)],
+            pair: vec![0.0; self.length(Side::Pair) * PANEL],
             past: Past { rows: Vec::with_capacity(HISTORY_MOST), queries },
-            scratch: Scratch {
-                input: vec![0.0; self.widest],
-                sum: vec![0.0; self.widest],
-                places: (0..u32::try_from(self.widest).unwrap_or(0)).collect(),
-            },
+            scratch: self.scratch(),
             overflowed: false,
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        let read = padded(self.widest) * PANEL;
+        Scratch {
+            input: vec![0.0; read],
+            whole: vec![0.0; if self.room == 0 { 0 } else { read }],
+            kept: vec![0.0; self.room * PANEL],
+            room: vec![0.0; self.room * PANEL],
+            sum: vec![0.0; self.widest],
+            places: (0..u32::try_from(self.widest).unwrap_or(0)).collect(),
         }
     }
 
@@ -252,10 +269,14 @@ impl Stack {
     /// Adds a block that writes `width` numbers.
     fn push(&mut self, name: &str, kind: Kind, of: Vec<Place>, side: Side, width: usize) -> Place {
         let kept_item = self.reserve(Side::Item, kind.keeps_item()).from;
+        let kept_user = self.reserve(Side::User, kind.keeps_user()).from;
+        if let Kind::Net(net) = &kind {
+            self.room = self.room.max(net.room());
+        }
         let reads = of.iter().map(|place| place.width).sum();
         self.widest = self.widest.max(kind.reads()).max(reads).max(width);
         let out = self.reserve(side, width);
-        self.blocks.push(Block { name: name.into(), kind, of, out, kept_user: 0, kept_item });
+        self.blocks.push(Block { name: name.into(), kind, of, out, kept_user, kept_item });
         out
     }
 }

@@ -1,6 +1,7 @@
 //! What depends on the user alone.
 
 use super::kind::Kind;
+use super::net;
 use super::place::{Side, gather, part, part_mut, split, standardise};
 use super::words::{decayed_mean, item_vector};
 use super::{HISTORY_MOST, Met, Stack, Workspace, reads};
@@ -32,6 +33,11 @@ impl Stack {
             if !reads(at.reads, number) {
                 continue;
             }
+            if let Kind::Net(net) = &block.kind
+                && block.out.side == Side::Pair
+            {
+                net::keep(net, block, Side::User, &mut at.user, &mut at.scratch);
+            }
             if block.out.side == Side::User {
                 let (before, rest) = split(&mut at.user, block.out.from);
                 let out = part_mut(rest, 0, block.out.width);
@@ -41,6 +47,7 @@ impl Stack {
                         let from = self.blocks.get(*items).map_or(0, |items| items.kept_user);
                         decayed_mean(part(before, from, before.len()), at.past.rows.len(), *decay, out);
                     }
+                    Kind::Net(net) => net::alone(net, block, before, &mut at.scratch, out),
                     kind => kind.apply(gather(&block.of, [before, &[], &[]], &mut at.scratch.input), out),
                 }
             }

@@ -3,6 +3,7 @@
 mod document;
 mod heads;
 mod hostile;
+mod nets;
 mod stacks;
 
 use super::*;
