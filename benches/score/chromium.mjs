@@ -10,12 +10,16 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 
 /** The page's own script: measures, and leaves the outcome in the window. */
 const SCRIPT = `
+import * as ort from 'onnxruntime-web/wasm'
+import * as tf from '@tensorflow/tfjs-core'
+import * as wasm from '@tensorflow/tfjs-backend-wasm'
 import { measure } from './workloads.mjs'
 const read = async (name) => {
   const answer = await fetch('/' + name)
   return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : null
 }
-window.measure = (settings) => measure({ ...settings, read, log: console.log })
+const peers = { onnx: async () => [ort, '/onnx/'], tensorflow: async () => [tf, wasm, '/tensorflow/'] }
+window.measure = (settings) => measure({ ...settings, read, peers, log: console.log })
 `
 
 /** Measures there. `file` finds the files that the page may ask for. */

@@ -74,3 +74,43 @@ export function cb() {
   }
   return { bits, size, actions, active, epsilon: 0.1, rate: 0.05, requests: Array.from({ length: 16 }, features), weight: normals(next, size, 0.1), log }
 }
+
+/** Weights and bias of a linear layer, `[outputs, inputs]`. */
+const layer = (next, outputs, inputs) => ({
+  outputs, inputs, weight: normals(next, outputs * inputs, 1 / Math.sqrt(inputs)), bias: normals(next, outputs, 0.1),
+})
+
+const distinct = (next, count, below) => {
+  const out = new Set()
+  while (out.size < count) out.add(Math.floor(next() * below))
+  return Int32Array.from(out)
+}
+
+/**
+ * DIN: 200 candidates, history of 50, d = 32. An attention MLP 128 → 36 → 1 over [h, c, h − c, h ∘ c], a weighted sum, then an MLP
+ * 96 → 64 → 32 → 1 over [pooled, c, pooled ∘ c]. Items are known by their rows in a table.
+ */
+export function din() {
+  const next = sequence(4)
+  const [items, d, hidden] = [2000, 32, 36]
+  return {
+    items, d, hidden, table: byteRows(next, items, d, 0.5), history: distinct(next, 50, items), candidates: distinct(next, 200, items),
+    attention: [layer(next, hidden, 4 * d), layer(next, 1, hidden)], mlp: [layer(next, 64, 3 * d), layer(next, 32, 64), layer(next, 1, 32)],
+  }
+}
+
+/**
+ * SASRec: two layers of two heads, d = 64, causal, norms first, history of 50 (the newest first), the scores of 10,000 items and the best 100.
+ */
+export function sasrec() {
+  const next = sequence(5)
+  const [items, d, heads, length, most] = [10000, 64, 2, 50, 100]
+  const norm = () => ({ weight: normals(next, d, 0.1).map((x) => 1 + x), bias: normals(next, d, 0.1) })
+  const layers = Array.from({ length: 2 }, () => ({
+    norm1: norm(), project: layer(next, 3 * d, d), out: layer(next, d, d), norm2: norm(), linear1: layer(next, d, d), linear2: layer(next, d, d),
+  }))
+  return {
+    items, d, heads, most, epsilon: 1e-5, table: byteRows(next, items, d, 0.5), history: distinct(next, length, items),
+    position: normals(next, length * d, 0.1), layers, norm: norm(),
+  }
+}

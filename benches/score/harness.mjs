@@ -35,16 +35,25 @@ async function timed(contender, calls) {
   return (now() - start) * 1000 / calls
 }
 
-/** As many calls as fill a round: by the fastest of some, once the compilers have settled, as a disturbed one would make rounds too short. */
-async function calibrated(contender, roundMs) {
+/** The longest that a contender is timed, all rounds together. */
+const MOST_MS = 1500
+
+/**
+ * As many calls as fill a round, and every how many rounds one of them is run. By the fastest of some trials, once the compilers have
+ * settled, as a disturbed trial would make rounds too short.
+ */
+async function calibrated(contender, { rounds, roundMs }) {
   let calls = 1
-  for (let us = 0; us * calls < roundMs * 1000; ) {
+  let us = 0
+  for (;;) {
     us = await timed(contender, calls)
-    if (us * calls < roundMs * 1000) calls *= 2
+    if (us * calls >= roundMs * 1000) break
+    calls *= 2
   }
-  let fastest = Infinity
-  for (let turn = 0; turn < 20; turn++) fastest = Math.min(fastest, await timed(contender, calls))
-  return Math.max(1, Math.round(roundMs * 1000 / fastest))
+  const trials = Math.min(20, Math.ceil(200000 / (us * calls)))
+  for (let trial = 0; trial < trials; trial++) us = Math.min(us, await timed(contender, calls))
+  calls = Math.max(1, Math.round(roundMs * 1000 / us))
+  return { calls, every: Math.max(1, Math.ceil(rounds * calls * us / 1000 / MOST_MS)) }
 }
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]
@@ -56,15 +65,17 @@ const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q 
  * @returns {Promise<{name: string, build: string, median_us: number, p95_us: number, peer: boolean}[]>}
  */
 export async function race(contenders, { rounds, roundMs }) {
-  const calls = []
-  for (const contender of contenders) calls.push(await calibrated(contender, roundMs))
+  const plans = []
+  for (const contender of contenders) plans.push(await calibrated(contender, { rounds, roundMs }))
   const times = contenders.map(() => [])
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const at = (turn + round) % contenders.length
+      const { calls, every } = plans[at]
+      if (round % every) continue
       // The caches hold what the contender before has read.
-      await timed(contenders[at], Math.ceil(calls[at] / 2))
-      times[at].push(await timed(contenders[at], calls[at]))
+      if (every === 1) await timed(contenders[at], Math.ceil(calls / 2))
+      times[at].push(await timed(contenders[at], calls))
     }
   }
   return contenders.map((contender, at) => {

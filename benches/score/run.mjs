@@ -4,6 +4,7 @@
 
 import fs from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { inChromium } from './chromium.mjs'
 import { record } from './record.mjs'
@@ -15,7 +16,11 @@ const { values: given } = parseArgs({
   },
 })
 
-const folders = { module: given.module, kernels: given.kernels }
+const modules = path.join(path.dirname(fileURLToPath(import.meta.url)), '../node_modules')
+const folders = {
+  module: given.module, kernels: given.kernels,
+  onnx: path.join(modules, 'onnxruntime-web/dist'), tensorflow: path.join(modules, '@tensorflow/tfjs-backend-wasm/dist'),
+}
 /** The file of a name such as `module/simd.wasm`, or none. */
 function file(name) {
   const [folder, ...rest] = name.split('/')
@@ -30,7 +35,13 @@ let outcome
 if (given.environment === 'node') {
   const { measure } = await import('./workloads.mjs')
   const read = async (name) => (file(name) ? new Uint8Array(fs.readFileSync(file(name))) : null)
-  outcome = { version: `Node ${process.version}`, rows: await measure({ ...settings, read, log: console.log }) }
+  const peers = {
+    onnx: async () => [await import('onnxruntime-web')],
+    tensorflow: async () => [
+      (await import('@tensorflow/tfjs-core')).default, (await import('@tensorflow/tfjs-backend-wasm')).default, `${folders.tensorflow}/`,
+    ],
+  }
+  outcome = { version: `Node ${process.version}`, rows: await measure({ ...settings, read, peers, log: console.log }) }
 } else {
   outcome = await inChromium(settings, file)
 }
