@@ -113,6 +113,54 @@ fn numbers_that_are_none_are_named_wherever_they_stand() {
 }
 
 #[test]
+fn halves_that_are_no_numbers_are_named() {
+    for bits in [0x7c00u16, 0xfc00, 0x7c01, 0x7e00, 0xffff] {
+        let mut parts = Parts::good();
+        // Four halves stand where two singles stood.
+        parts.header["wide.weight"]["dtype"] = json!("F16");
+        parts.header["wide.weight"]["shape"] = json!([4]);
+        parts.spec["ranker"]["blocks"][0]["features"] = json!(["prior", "age", "more", "most"]);
+        let at = parts.offset("wide.weight");
+        parts.data[at..at + 8].copy_from_slice(&[0x3c00u16, 0x3c00, bits, 0x3c00].map(u16::to_le_bytes).concat());
+        assert_eq!(fault(&parts.bytes()), ("wide.weight".into(), TensorFault::NotFinite { at: 2 }), "{bits:04x}");
+    }
+}
+
+#[test]
+fn a_header_that_says_it_is_longer_than_the_file_is_refused() {
+    let good = Parts::good().bytes();
+    for length in [good.len() as u64 - 7, good.len() as u64, MOST_HEADER_BYTES as u64] {
+        let mut bytes = good.clone();
+        bytes[..8].copy_from_slice(&length.to_le_bytes());
+        let error = load(&bytes, "shop").unwrap_err();
+        assert_eq!(error, BundleError::Container { reason: "it ends inside its header" }, "{length}");
+    }
+    for bytes in [&[][..], &[0; 7], &[0; 8]] {
+        assert_eq!(load(bytes, "shop").unwrap_err().code(), "BUNDLE_MALFORMED", "{} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn numbers_of_the_spec_that_are_none_say_where() {
+    let probe = |value: Value| match spec_error(|spec| spec["probes"][0]["dense"][0] = value) {
+        BundleError::Spec { at, .. } => at.to_string(),
+        BundleError::Json { part, .. } => part.to_string(),
+        other => panic!("{other}"),
+    };
+    for bits in ["7fc00000", "7f800000", "ff800000", "7F800000", "+7f80000", "0x000000", ""] {
+        assert_eq!(probe(json!(bits)), "probes.dense", "{bits}");
+    }
+    for number in ["1e39", "-1e39", "1e999", "NaN", "Infinity", "0x1", "1.", ".5", "01"] {
+        let mut parts = Parts::good();
+        parts.spec["probes"][0]["dense"][0] = json!("here");
+        let spec = parts.spec.to_string().replace("\"here\"", number);
+        parts.header["__metadata__"]["zhiji"] = json!(spec);
+        let error = load(&file(&parts.header.to_string(), &parts.data), "shop").unwrap_err();
+        assert_eq!(error.code(), "BUNDLE_MALFORMED", "{number}: {error}");
+    }
+}
+
+#[test]
 fn tables_that_do_not_fit_one_another_are_named() {
     let changed = |name: &str, change: fn(&mut [u8])| {
         let mut parts = Parts::all();
@@ -175,6 +223,9 @@ fn shapes_that_overflow_or_pass_the_caps_are_refused() {
         json!([1 << 24, 1 << 24, 1 << 24]),
         json!([(1 << 24) + 1]),
         json!([0, u64::MAX]),
+        // Nothing, counted in 32 bits.
+        json!([65_536, 65_536]),
+        json!([2, 65_536, 1 << 15, 1]),
     ] {
         let bytes = damaged(|parts| parts.header["wide.weight"]["shape"] = shape.clone());
         assert_eq!(fault(&bytes), ("wide.weight".into(), TensorFault::TooLarge), "{shape}");
@@ -205,6 +256,10 @@ fn duplicate_names_are_refused() {
     let parts = Parts::good();
     let tensor = format!("{{\"wide.bias\":{},", parts.header["wide.bias"]);
     let header = parts.header.to_string().replacen('{', &tensor, 1);
+    assert_eq!(fault(&file(&header, &parts.data)), ("wide.bias".into(), TensorFault::Duplicate));
+    // Written with an escape it is the same name.
+    let escaped = tensor.replacen("wide", "\\u0077ide", 1);
+    let header = parts.header.to_string().replacen('{', &escaped, 1);
     assert_eq!(fault(&file(&header, &parts.data)), ("wide.bias".into(), TensorFault::Duplicate));
     let twice = parts.header.to_string().replacen('{', "{\"__metadata__\":{},", 1);
     assert!(matches!(load(&file(&twice, &parts.data), "shop").unwrap_err(), BundleError::Container { .. }));
