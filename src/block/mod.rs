@@ -3,6 +3,7 @@
 //! Every block is cut in three, by what a part depends on: the item alone (computed once per bundle or catalogue), the user
 //! alone (once per request), and the pair. A logit is the sum of the three.
 
+pub mod attention;
 mod covisit;
 mod error;
 mod fm;
@@ -12,6 +13,7 @@ mod table;
 pub mod vector;
 mod wide;
 
+pub use attention::Attention;
 pub use covisit::{Covisit, Neighbours};
 pub use error::BlockError;
 pub use fm::Fm;

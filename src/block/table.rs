@@ -127,6 +127,13 @@ impl Table {
         }
     }
 
+    /// The bytes of a row and its scale, where the table has the row and has it so.
+    pub(super) fn row_of_bytes(&self, row: usize) -> Option<(&[i8], f32)> {
+        let Numbers::Bytes(numbers, scale) = &self.numbers else { return None };
+        let from = row.checked_mul(self.width)?;
+        Some((numbers.get(from..from.checked_add(self.dim)?)?, *scale.get(row)?))
+    }
+
     pub(super) fn numbers(&self) -> &Numbers {
         &self.numbers
     }

@@ -46,7 +46,17 @@ pub fn quantise(row: &[f32], out: &mut [i8]) -> f32 {
 /// # Shapes
 /// Both of one length; of two lengths the shorter counts.
 pub fn quantise_words(vector: &[f32], out: &mut [i16]) -> f32 {
-    let (scale, inverse) = scale(vector, 32_767.0);
+    quantise_to(vector, 32_767, out)
+}
+
+/// Rounds a vector to whole numbers of at most `most` and returns its scale, as [`quantise_words`] does for 32,767. What `out` has beyond
+/// becomes 0.
+///
+/// # Shapes
+/// `out` at least as long as `vector`.
+pub fn quantise_to(vector: &[f32], most: i32, out: &mut [i16]) -> f32 {
+    let (scale, inverse) = scale(vector, most as f32);
+    out.fill(0);
     for (slot, x) in out.iter_mut().zip(vector) {
         *slot = round(*x, inverse) as i16;
     }
