@@ -18,9 +18,9 @@ pub mod linear;
 pub mod math;
 mod rows;
 pub mod scalar;
-mod softmax;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub mod simd128;
+mod softmax;
 pub mod words;
 
 pub use best::Best;
@@ -30,6 +30,7 @@ pub use softmax::softmax;
 pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd128::{Quad, axpy, dot, dot_standardised, sum};
+pub use softmax::softmax;
 
 /// Writes `out[r] = matrix[r] · x` for a row-major `matrix` of `out.len()` rows.
 ///

@@ -33,7 +33,8 @@ pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Ve
     let mut numbers = vec![0.0; groups * pairs * 8];
     for o in 0..outputs {
         for j in 0..inputs {
-            numbers[(o / 4 * pairs + j / 2) * 8 + o % 4 * 2 + j % 2] = weight.get(o * stride + j).copied().unwrap_or(0.0);
+            numbers[(o / 4 * pairs + j / 2) * 8 + o % 4 * 2 + j % 2] =
+                weight.get(o * stride + j).copied().unwrap_or(0.0);
         }
     }
     let mut words = vec![0; numbers.len()];
@@ -168,15 +169,7 @@ mod tile {
 
     #[inline(never)]
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn any(
-        weights: &[[i32; 4]],
-        x: &[i32],
-        scale: &[f32],
-        bias: [f32; 4],
-        base: &[f32],
-        relu: bool,
-        out: &mut [f32],
-    ) {
+    fn any(weights: &[[i32; 4]], x: &[i32], scale: &[f32], bias: [f32; 4], base: &[f32], relu: bool, out: &mut [f32]) {
         let (x, scale, base) = (x.as_chunks::<4>().0, scale.as_chunks::<4>().0, base.as_chunks::<4>().0);
         for (at, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
             let (o, half) = (at / scale.len(), at % scale.len());

@@ -58,7 +58,13 @@ impl Weights {
                             _ if at + 1 == self.layers.len() => z,
                             Activation::None => z,
                             Activation::Relu => z.max(0.0),
-                            Activation::Prelu => if z < 0.0 { f64::from(alpha[o]) * z } else { z },
+                            Activation::Prelu => {
+                                if z < 0.0 {
+                                    f64::from(alpha[o]) * z
+                                } else {
+                                    z
+                                }
+                            }
                             Activation::Silu => z * math::sigmoid_f64(z),
                         }
                     })
@@ -76,7 +82,12 @@ impl Weights {
     }
 }
 
-fn pooled(block: &Attention, history: &mut History, (vectors, rows, table): (&[f32], &[u32], &Table), c: &[f32]) -> Vec<f32> {
+fn pooled(
+    block: &Attention,
+    history: &mut History,
+    (vectors, rows, table): (&[f32], &[u32], &Table),
+    c: &[f32],
+) -> Vec<f32> {
     let (mut part, mut out) = (vec![f32::NAN; block.item_len()], vec![f32::NAN; block.shape().dim]);
     block.score_user(vectors, rows, table, history);
     block.score_item(c, &mut part);
@@ -92,7 +103,15 @@ const ACTIVATIONS: [Activation; 4] = [Activation::None, Activation::Relu, Activa
 
 fn shapes() -> impl Strategy<Value = (Shape, Vec<usize>, usize)> {
     let dim = prop::sample::select(vec![1usize, 2, 3, 4, 5, 8, 32, 33]);
-    let widths = prop::sample::select(vec![vec![1], vec![1, 1], vec![3, 1], vec![4, 1], vec![36, 1], vec![10, 5, 1], vec![8, 9, 7, 1]]);
+    let widths = prop::sample::select(vec![
+        vec![1],
+        vec![1, 1],
+        vec![3, 1],
+        vec![4, 1],
+        vec![36, 1],
+        vec![10, 5, 1],
+        vec![8, 9, 7, 1],
+    ]);
     let count = prop::sample::select(vec![0usize, 1, 3, 4, 5, 8, 9, 12, 13, 50]);
     (dim, widths, count, 0usize..4, any::<bool>(), 1usize..=50, any::<bool>()).prop_map(
         |(dim, widths, count, activation, softmax, history, whole)| {
@@ -177,7 +196,8 @@ fn the_newest_are_read_and_no_more() {
     let block = weights.block(shape);
     let mut history = block.room();
     let vectors = numbers(3, 20);
-    let of = |history: &mut History, vectors: &[f32]| pooled(&block, history, (vectors, &[], &no_table()), &[0.5, -0.5]);
+    let of =
+        |history: &mut History, vectors: &[f32]| pooled(&block, history, (vectors, &[], &no_table()), &[0.5, -0.5]);
     assert_eq!(of(&mut history, &vectors), of(&mut history, &vectors[..6]));
     assert_ne!(of(&mut history, &vectors), of(&mut history, &vectors[..4]));
 }
@@ -220,7 +240,13 @@ fn unsound_blocks_are_refused() {
     assert_eq!(of(&|_, _| {}), Ok(()));
     let (size, wrong) = (|part| Err(BlockError::Size { part }), |part| Err(BlockError::Shape { part }));
     assert_eq!(of(&|_, layers| layers.clear()), size("layers"));
-    assert_eq!(of(&|_, layers| { let first = layers[0]; layers.splice(0..1, [first; 4]); }), size("layers"));
+    assert_eq!(
+        of(&|_, layers| {
+            let first = layers[0];
+            layers.splice(0..1, [first; 4]);
+        }),
+        size("layers")
+    );
     assert_eq!(of(&|shape, _| shape.dim = 0), size("layers"));
     assert_eq!(of(&|shape, _| shape.dim = 65_536), size("layers"));
     assert_eq!(of(&|shape, _| shape.dim = 3), wrong("weight"));

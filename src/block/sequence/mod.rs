@@ -1,0 +1,490 @@
+//! A causal transformer encoder over the recent items.
+
+use super::error::{BlockError, finite};
+use crate::kernel::linear::{self, Around, Matrix, PANEL, linear, padded};
+use crate::kernel::math::{self, Lanes};
+use crate::kernel::{self, Quad};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The most layers.
+pub const MOST_LAYERS: usize = 4;
+/// The longest vectors.
+pub const MOST_DIM: usize = 128;
+/// The most numbers between the two halves of a feed-forward layer.
+pub const MOST_INNER: usize = 512;
+/// The most items.
+pub const MOST_ITEMS: usize = 50;
+
+/// Where the norms of a layer stand. `N` are the layer norms, `A` is the attention, `F` the feed-forward layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// `x + A(N₁(x))`, then `x + F(N₂(x))`.
+    Pre,
+    /// `N₁(x + A(x))`, then `N₂(x + F(x))`.
+    Post,
+    /// `y = N₁(x)`, `N₂(y + A(queries of y, keys and values of x))`, then `x + F(x)`.
+    Query,
+}
+
+/// How an encoder is put together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
+    /// Length of the vectors.
+    pub dim: usize,
+    /// Heads of the attention; they divide `dim`.
+    pub heads: usize,
+    /// Numbers between the two halves of the feed-forward layer.
+    pub inner: usize,
+    /// How many items are read, the newest of them: the rows of the table of positions.
+    pub items: usize,
+    /// Where the norms stand.
+    pub norm: Norm,
+    /// Whether row 0 of the positions belongs to the oldest item that is read, not to the newest.
+    pub from_oldest: bool,
+    /// What the items' vectors are multiplied with.
+    pub scale: f32,
+    /// What is added to the variance under the root of a norm.
+    pub epsilon: f32,
+}
+
+/// Weight and bias of a layer norm, or of a linear layer: `[outputs, inputs]` row by row, and `[outputs]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pair<'a> {
+    /// The weight.
+    pub weight: &'a [f32],
+    /// The bias.
+    pub bias: &'a [f32],
+}
+
+/// The weights of a layer, as PyTorch's `TransformerEncoderLayer` has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LayerWeights<'a> {
+    /// `[3 · dim, dim]`: rows of queries, of keys, of values.
+    pub attention: Pair<'a>,
+    /// `[dim, dim]`.
+    pub out: Pair<'a>,
+    /// `[inner, dim]`.
+    pub first: Pair<'a>,
+    /// `[dim, inner]`.
+    pub second: Pair<'a>,
+    /// The two norms, `[dim]` each.
+    pub norms: [Pair<'a>; 2],
+}
+
+/// The vectors of the recent items, in their order, become the user's vector: what a causal transformer gives at the newest of them.
+///
+/// An item attends to itself and to older ones, so nothing reads the last layer but at the newest: there it is computed for that one alone.
+/// Nothing is padded; a history of three is a sequence of three. All of it depends on the user alone and is computed once per request, in four
+/// or eight positions at once: a lane is a position, and no sum crosses lanes.
+///
+/// A block is checked when it is made; afterwards scoring cannot fail and allocates nothing.
+///
+/// # Source
+/// Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, section III; Vaswani et al., "Attention Is All You Need", 2017,
+/// section 3.2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    shape: Shape,
+    /// `[items, dim]`.
+    position: Vec<f32>,
+    layers: Vec<Layer>,
+    norm: Option<LayerNorm>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// A linear layer, its bias padded.
+#[derive(Clone, Debug, PartialEq)]
+struct Linear {
+    matrix: Matrix,
+    bias: Vec<f32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Layer {
+    /// Already divided by the root of a head's length.
+    query: Linear,
+    /// Keys, then values.
+    kept: Linear,
+    out: Linear,
+    first: Linear,
+    second: Linear,
+    norms: [LayerNorm; 2],
+}
+
+/// What an encoder writes while it works: made once, used for any number of requests.
+pub struct Passage {
+    /// In panels of positions, `[dim]` each: what goes through the layers, and two more of its kind.
+    x: Vec<f32>,
+    y: Vec<f32>,
+    z: Vec<f32>,
+    query: Vec<f32>,
+    kept: Vec<f32>,
+    mixed: Vec<f32>,
+    inner: Vec<f32>,
+    /// Of one head: keys and values as matrices, scores and outputs of one panel.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    scores: Vec<f32>,
+    head: Vec<f32>,
+}
+
+impl Linear {
+    fn new(of: Pair<'_>, from: usize, outputs: usize, inputs: usize, factor: f32) -> Self {
+        let scaled = |x: &[f32]| x.iter().map(|x| x * factor).collect::<Vec<f32>>();
+        let weight = of.weight.get(from * inputs..(from + outputs) * inputs).unwrap_or_default();
+        let mut bias = scaled(of.bias.get(from..from + outputs).unwrap_or_default());
+        bias.resize(padded(outputs), 0.0);
+        Linear { matrix: Matrix::new(&scaled(weight), outputs, inputs), bias }
+    }
+
+    /// # Shapes
+    /// `x`, `base`, `out`: panels of `rows` vectors; `base` may be empty.
+    fn apply(&self, x: &[f32], base: &[f32], relu: bool, rows: usize, out: &mut [f32]) {
+        let (inputs, outputs) = (self.matrix.inputs() * rows, self.matrix.outputs() * rows);
+        let around = Around { bias: &self.bias, base: base.get(..outputs).unwrap_or_default(), relu };
+        linear(self.matrix.numbers(), self.matrix.inputs(), &x[..inputs], around, &mut out[..outputs]);
+    }
+}
+
+impl LayerNorm {
+    fn new(of: Pair<'_>) -> Self {
+        LayerNorm { weight: of.weight.to_vec(), bias: of.bias.to_vec() }
+    }
+
+    /// `(x − mean) / √(variance + ε) · weight + bias` of every vector: sums in rising order, two roundings of the quotient.
+    ///
+    /// # Shapes
+    /// `x`, `out`: panels of `rows` vectors of `length` (padded) numbers, of which those of the norm count; the rest becomes 0.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn apply(&self, epsilon: f32, x: &[f32], length: usize, rows: usize, out: &mut [f32]) {
+        if self.weight.len() < length {
+            out[..length * rows].fill(0.0);
+        }
+        let panels = x[..length * rows].chunks(PANEL * length);
+        for (x, out) in panels.zip(out[..length * rows].chunks_mut(PANEL * length)) {
+            let (x, out) = (x.as_chunks::<4>().0, out.as_chunks_mut::<4>().0);
+            let quads = x.len() / length;
+            for at in 0..quads {
+                self.apply_four(epsilon, x, quads, at, out);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn apply_four(&self, epsilon: f32, x: &[[f32; 4]], quads: usize, at: usize, out: &mut [[f32; 4]]) {
+        let count = self.weight.len();
+        let inverse = Quad::splat(1.0 / count as f32);
+        let own = || x.iter().skip(at).step_by(quads).take(count);
+        let (mut sum, mut squares) = (Quad::splat(0.0), Quad::splat(0.0));
+        for x in own() {
+            sum = sum + Quad::new(*x);
+        }
+        let mean = sum * inverse;
+        for x in own() {
+            let x = Quad::new(*x) - mean;
+            squares = squares + x * x;
+        }
+        let root = Quad::splat(1.0) / (squares * inverse + Quad::splat(epsilon)).sqrt();
+        let slots = out.iter_mut().skip(at).step_by(quads);
+        for (((slot, x), weight), bias) in slots.zip(own()).zip(&self.weight).zip(&self.bias) {
+            *slot = ((Quad::new(*x) - mean) * root * Quad::splat(*weight) + Quad::splat(*bias)).to_array();
+        }
+    }
+}
+
+impl Sequence {
+    /// An encoder of these weights.
+    ///
+    /// # Shapes
+    /// `position`: `[items, dim]`; the norm behind the last layer: `[dim]`.
+    ///
+    /// # Errors
+    /// [`BlockError`] of the parts `layers` (`Size`: none, more than 4, vectors of no or more than 128 numbers, no or more than 512 between), `heads`
+    /// (`Range`: none, or they do not divide), `scale` and `epsilon` (`Range`), `position`, `weight`, `bias` (`Size`, `Shape`, `NotFinite`).
+    pub fn new(
+        shape: Shape,
+        position: &[f32],
+        layers: &[LayerWeights<'_>],
+        norm: Option<Pair<'_>>,
+    ) -> Result<Self, BlockError> {
+        let Shape { dim, heads, inner, items, scale, epsilon, .. } = shape;
+        let sizes = (1..=MOST_LAYERS).contains(&layers.len())
+            && (1..=MOST_DIM).contains(&dim)
+            && (1..=MOST_INNER).contains(&inner);
+        if !sizes {
+            return Err(BlockError::Size { part: "layers" });
+        }
+        if heads == 0 || !dim.is_multiple_of(heads) {
+            return Err(BlockError::Range { part: "heads" });
+        }
+        if !scale.is_finite() {
+            return Err(BlockError::Range { part: "scale" });
+        }
+        if !(1e-12..=1.0).contains(&epsilon) {
+            return Err(BlockError::Range { part: "epsilon" });
+        }
+        if items == 0 || items > MOST_ITEMS {
+            return Err(BlockError::Size { part: "position" });
+        }
+        if position.len() != items * dim {
+            return Err(BlockError::Shape { part: "position" });
+        }
+        finite("position", position)?;
+        let check = |pair: &Pair<'_>, weight: usize, bias: usize| {
+            if pair.weight.len() != weight {
+                return Err(BlockError::Shape { part: "weight" });
+            }
+            if pair.bias.len() != bias {
+                return Err(BlockError::Shape { part: "bias" });
+            }
+            finite("weight", pair.weight)?;
+            finite("bias", pair.bias)
+        };
+        for layer in layers {
+            check(&layer.attention, 3 * dim * dim, 3 * dim)?;
+            check(&layer.out, dim * dim, dim)?;
+            check(&layer.first, inner * dim, inner)?;
+            check(&layer.second, dim * inner, dim)?;
+            check(&layer.norms[0], dim, dim)?;
+            check(&layer.norms[1], dim, dim)?;
+        }
+        if let Some(norm) = &norm {
+            check(norm, dim, dim)?;
+        }
+        let per_head = 1.0 / ((dim / heads) as f32).sqrt();
+        let layers = layers.iter().map(|layer| Layer {
+            query: Linear::new(layer.attention, 0, dim, dim, per_head),
+            kept: Linear::new(layer.attention, dim, 2 * dim, dim, 1.0),
+            out: Linear::new(layer.out, 0, dim, dim, 1.0),
+            first: Linear::new(layer.first, 0, inner, dim, 1.0),
+            second: Linear::new(layer.second, 0, dim, inner, 1.0),
+            norms: layer.norms.map(LayerNorm::new),
+        });
+        Ok(Sequence { shape, position: position.to_vec(), layers: layers.collect(), norm: norm.map(LayerNorm::new) })
+    }
+
+    /// How it is put together.
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Room to work in.
+    pub fn room(&self) -> Passage {
+        let Shape { dim, heads, inner, items, .. } = self.shape;
+        let (rows, length, head) = (padded(items), padded(dim), padded(dim / heads));
+        let panels = |length: usize| vec![0.0; length * rows];
+        Passage {
+            x: panels(length),
+            y: panels(length),
+            z: panels(length),
+            query: panels(length),
+            kept: panels(padded(2 * dim)),
+            mixed: panels(length),
+            inner: panels(padded(inner)),
+            keys: panels(head),
+            values: panels(head),
+            scores: vec![0.0; PANEL * rows],
+            head: vec![0.0; PANEL * head],
+        }
+    }
+
+    /// Writes the user's vector; zeros where there is no item. Always finite. Once per request.
+    ///
+    /// # Shapes
+    /// `vectors`: `[items, dim]`, the newest first; `out`: `[dim]`.
+    pub fn score_user(&self, vectors: &[f32], at: &mut Passage, out: &mut [f32]) {
+        let Shape { dim, items, from_oldest, scale, epsilon, .. } = self.shape;
+        let count = (vectors.len() / dim).min(items);
+        let (mut rows, length) = (padded(count), padded(dim));
+        out.fill(0.0);
+        if count == 0 {
+            return;
+        }
+        at.x.fill(0.0);
+        for (age, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
+            let r = count - 1 - age;
+            let position = self.position.chunks_exact(dim).nth(if from_oldest { r } else { age }).unwrap_or_default();
+            for (j, (x, position)) in vector.iter().zip(position).enumerate() {
+                at.x[linear::place(j, r, length, rows)] = x * scale + position;
+            }
+        }
+        for (l, layer) in self.layers.iter().enumerate() {
+            let keys = rows;
+            // What keys and values are made of; what queries are made of, and what is added to their answers.
+            if self.shape.norm != Norm::Post {
+                layer.norms[0].apply(epsilon, &at.x, length, rows, &mut at.y);
+            }
+            let source = if self.shape.norm == Norm::Pre { &at.y } else { &at.x };
+            layer.kept.apply(source, &[], false, rows, &mut at.kept);
+            let mut first = 0;
+            if l + 1 == self.layers.len() {
+                // Only the newest is asked for: it becomes a panel of its own.
+                (first, rows) = (count - 1, 4);
+                alone(&mut at.x, first, length, keys);
+                alone(&mut at.y, first, length, keys);
+            }
+            let (asks, stays) = match self.shape.norm {
+                Norm::Pre => (&at.y, &at.x),
+                Norm::Post => (&at.x, &at.x),
+                Norm::Query => (&at.y, &at.y),
+            };
+            layer.query.apply(asks, &[], false, rows, &mut at.query);
+            let head = Head { keys: &mut at.keys, values: &mut at.values, scores: &mut at.scores, head: &mut at.head };
+            self.attend((first, rows, keys), (&at.query, &at.kept), head, &mut at.mixed);
+            layer.out.apply(&at.mixed, stays, false, rows, &mut at.z);
+            match self.shape.norm {
+                Norm::Pre => {
+                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.y);
+                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
+                    layer.second.apply(&at.inner, &at.z, false, rows, &mut at.x);
+                }
+                Norm::Post => {
+                    layer.norms[0].apply(epsilon, &at.z, length, rows, &mut at.y);
+                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
+                    layer.second.apply(&at.inner, &at.y, false, rows, &mut at.z);
+                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.x);
+                }
+                Norm::Query => {
+                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.y);
+                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
+                    layer.second.apply(&at.inner, &at.y, false, rows, &mut at.x);
+                }
+            }
+        }
+        if let Some(norm) = &self.norm {
+            norm.apply(epsilon, &at.x, length, rows, &mut at.y);
+            core::mem::swap(&mut at.x, &mut at.y);
+        }
+        for (slot, lanes) in out.iter_mut().zip(at.x.as_chunks::<4>().0) {
+            *slot = kernel::saturate(lanes[0]);
+        }
+    }
+
+    /// Every head's answers to the queries of `rows` positions from `first` on, over the `keys` positions that there are (padded).
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn attend(
+        &self,
+        (first, rows, keys): (usize, usize, usize),
+        (query, kept): (&[f32], &[f32]),
+        work: Head<'_>,
+        out: &mut [f32],
+    ) {
+        let Shape { dim, heads, .. } = self.shape;
+        let (length, kept_length, size) = (padded(dim), padded(2 * dim), dim / heads);
+        let head_length = padded(size);
+        if dim < length {
+            out[..length * rows].fill(0.0);
+        }
+        for head in 0..heads {
+            let from = head * size;
+            pack_keys(kept, kept_length, from, size, keys, work.keys);
+            pack_values(kept, kept_length, dim + from, size, keys, work.values);
+            let panels =
+                query[..length * rows].chunks(PANEL * length).zip(out[..length * rows].chunks_mut(PANEL * length));
+            for (panel, (query, out)) in panels.enumerate() {
+                let width = query.len() / length;
+                let first = first + panel * PANEL;
+                // No lane of the panel looks further than its last position.
+                let seen = padded(first + width).min(keys);
+                let scores = &mut work.scores[..seen * width];
+                let asks = &query[from * width..(from + size) * width];
+                linear(&work.keys[..seen * size], size, asks, Around::default(), scores);
+                let inverse = causal_softmax(scores, width, first);
+                let answers = &mut work.head[..head_length * width];
+                for (group, answers) in
+                    work.values[..head_length * keys].chunks(4 * keys).zip(answers.chunks_mut(4 * width))
+                {
+                    linear(&group[..4 * seen], seen, scores, Around::default(), answers);
+                }
+                let slots = &mut out[from * width..(from + size) * width];
+                for (slots, answers) in slots.chunks_mut(width).zip(answers.chunks(width)) {
+                    for ((slot, answer), inverse) in slots.iter_mut().zip(answers).zip(inverse) {
+                        *slot = answer * inverse;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The room of one head.
+struct Head<'a> {
+    keys: &'a mut [f32],
+    values: &'a mut [f32],
+    scores: &'a mut [f32],
+    head: &'a mut [f32],
+}
+
+/// Moves one vector to the front, as the first of a panel of four; the others there are zeros.
+fn alone(panels: &mut [f32], row: usize, length: usize, rows: usize) {
+    for j in 0..length {
+        // Never behind what is read next: four lanes end before the eight or four of the next number begin, and the first panel is read first.
+        let x = panels[linear::place(j, row, length, rows)];
+        panels[4 * j..4 * j + 4].copy_from_slice(&[x, 0.0, 0.0, 0.0]);
+    }
+}
+
+/// A head's keys as a matrix of `rows` outputs.
+fn pack_keys(kept: &[f32], length: usize, from: usize, size: usize, rows: usize, out: &mut [f32]) {
+    for (group, out) in out[..rows * size].chunks_mut(4 * size).enumerate() {
+        for (d, four) in out.chunks_mut(4).enumerate() {
+            let place = linear::place(from + d, 4 * group, length, rows);
+            four.copy_from_slice(&kept[place..place + 4]);
+        }
+    }
+}
+
+/// A head's values as a matrix of `rows` inputs.
+fn pack_values(kept: &[f32], length: usize, from: usize, size: usize, rows: usize, out: &mut [f32]) {
+    for d in 0..size {
+        let out = &mut out[(d - d % 4) * rows..];
+        for b in (0..rows).step_by(4) {
+            let place = linear::place(from + d, b, length, rows);
+            for (lane, x) in kept[place..place + 4].iter().enumerate() {
+                out[4 * (b + lane) + d % 4] = *x;
+            }
+        }
+    }
+}
+
+/// Turns the scores of positions `0, 1, 2 …` into exponentials, lane by lane, and gives the inverses of their sums. The lane of position `a` sees
+/// none behind `a`. The largest of a lane gives 1, and further than 87 below it is 0; each share is within 2⁻¹⁹ of itself, relative.
+///
+/// # Shapes
+/// `scores`: `[positions, width]`; lane `l` is of position `first + l`.
+#[cfg_attr(zhiji_phone, optimize(speed))]
+fn causal_softmax(scores: &mut [f32], width: usize, first: usize) -> [f32; PANEL] {
+    for (b, row) in scores.chunks_mut(width).enumerate().skip(first) {
+        for (lane, x) in row.iter_mut().enumerate() {
+            if b > first + lane {
+                *x = f32::MIN;
+            }
+        }
+    }
+    let mut inverse = [0.0; PANEL];
+    let scores = scores.as_chunks_mut::<4>().0;
+    let quads = width / 4;
+    for (at, inverse) in inverse.as_chunks_mut::<4>().0.iter_mut().enumerate().take(quads) {
+        let mut most = Quad::splat(f32::MIN);
+        for x in scores.iter().skip(at).step_by(quads) {
+            let x = Quad::new(*x);
+            most = Quad::if_less(most, x, x, most);
+        }
+        let mut sum = Quad::splat(0.0);
+        for x in scores.iter_mut().skip(at).step_by(quads) {
+            *x = math::exp_x4((Quad::new(*x) - most).to_array());
+            sum = sum + Quad::new(*x);
+        }
+        *inverse = (Quad::splat(1.0) / sum).to_array();
+    }
+    inverse
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
