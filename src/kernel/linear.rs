@@ -200,7 +200,8 @@ mod tile {
     }
 }
 
-/// Without vector instructions a quad is four registers, and two sums of a quad are what fits.
+/// Without vector instructions a quad is four registers, and two sums of a quad are what fits. Places are constants, so that no address is
+/// computed among the products.
 #[cfg(all(target_arch = "wasm32", not(target_feature = "simd128")))]
 mod tile {
     use super::{Lanes as _, Quad};
@@ -214,7 +215,10 @@ mod tile {
         relu: bool,
         out: &mut [[[f32; 4]; 2]; 4],
     ) {
-        any(weights, x, bias, base, relu, out);
+        two::<2, 0, 0>(weights, x, bias, base, relu, out);
+        two::<2, 0, 1>(weights, x, bias, base, relu, out);
+        two::<2, 2, 0>(weights, x, bias, base, relu, out);
+        two::<2, 2, 1>(weights, x, bias, base, relu, out);
     }
 
     #[inline(always)]
@@ -228,11 +232,14 @@ mod tile {
     ) {
         let base = base.map(|base| base.each_ref().map(|quad| [*quad]));
         let mut wide = [[[0.0; 4]; 1]; 4];
-        any(weights, x.as_chunks::<1>().0, bias, base.as_ref(), relu, &mut wide);
+        two::<1, 0, 0>(weights, x.as_chunks::<1>().0, bias, base.as_ref(), relu, &mut wide);
+        two::<1, 2, 0>(weights, x.as_chunks::<1>().0, bias, base.as_ref(), relu, &mut wide);
         *out = wide.map(|[quad]| quad);
     }
 
-    fn any<const N: usize>(
+    #[inline(never)]
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn two<const N: usize, const O: usize, const HALF: usize>(
         weights: &[[f32; 4]],
         x: &[[[f32; 4]; N]],
         bias: [f32; 4],
@@ -240,22 +247,18 @@ mod tile {
         relu: bool,
         out: &mut [[[f32; 4]; N]; 4],
     ) {
-        for o in [0, 2] {
-            for half in 0..N {
-                let (mut a, mut b) = (Quad::splat(bias[o]), Quad::splat(bias[o + 1]));
-                if let Some(base) = base {
-                    (a, b) = (a + Quad::new(base[o][half]), b + Quad::new(base[o + 1][half]));
-                }
-                for (w, x) in weights.iter().zip(x) {
-                    let x = Quad::new(x[half]);
-                    (a, b) = (a + Quad::splat(w[o]) * x, b + Quad::splat(w[o + 1]) * x);
-                }
-                if relu {
-                    (a, b) = (a.relu(), b.relu());
-                }
-                (out[o][half], out[o + 1][half]) = (a.to_array(), b.to_array());
-            }
+        let (mut a, mut b) = (Quad::splat(bias[O]), Quad::splat(bias[O + 1]));
+        if let Some(base) = base {
+            (a, b) = (a + Quad::new(base[O][HALF]), b + Quad::new(base[O + 1][HALF]));
         }
+        for (w, x) in weights.iter().zip(x) {
+            let x = Quad::new(x[HALF]);
+            (a, b) = (a + Quad::splat(w[O]) * x, b + Quad::splat(w[O + 1]) * x);
+        }
+        if relu {
+            (a, b) = (a.relu(), b.relu());
+        }
+        (out[O][HALF], out[O + 1][HALF]) = (a.to_array(), b.to_array());
     }
 }
 

@@ -71,7 +71,8 @@ impl sealed::Sealed for Quad {}
 impl Lanes for Quad {
     #[inline(always)]
     fn splat(value: f32) -> Self {
-        Quad([value; 4])
+        // Not `[value; 4]`, which is a loop where size counts.
+        Quad([value, value, value, value])
     }
 
     #[inline(always)]
@@ -86,12 +87,12 @@ impl Lanes for Quad {
 
     #[inline(always)]
     fn relu(self) -> Self {
-        Quad(self.0.map(Lanes::relu))
+        self.each(self, |x, _| x.relu())
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        Quad(self.0.map(Lanes::sqrt))
+        self.each(self, |x, _| x.sqrt())
     }
 
     #[inline(always)]
