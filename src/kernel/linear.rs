@@ -317,3 +317,80 @@ fn thirty_two(v: &[f32], (a, b, c, d): (Pairs<'_>, Pairs<'_>, Pairs<'_>, Pairs<'
     (*s0, *s1, *s2, *s3) = (a0.to_array(), a1.to_array(), b0.to_array(), b1.to_array());
     (*s4, *s5, *s6, *s7) = (c0.to_array(), c1.to_array(), d0.to_array(), d1.to_array());
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value(seed: u32, i: usize) -> f32 {
+        ((i as u32).wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    proptest! {
+        #[test]
+        fn every_sum_is_taken_in_rising_order_from_what_it_is_added_to(
+            inputs in 1usize..20, outputs in 1usize..14, rows in 1usize..30, parts in 0u8..8, seed in any::<u32>(),
+        ) {
+            let (biased, based, relu) = (parts & 1 != 0, parts & 2 != 0, parts & 4 != 0);
+            let weight: Vec<f32> = (0..outputs * inputs).map(|i| value(seed, i)).collect();
+            let matrix = Matrix::new(&weight, outputs, inputs);
+            let (length, padded_rows, wide) = (matrix.inputs(), padded(rows), matrix.outputs());
+            let number = |r: usize, j: usize| value(seed ^ 1, 31 * r + j);
+            let mut x = vec![0.0; length * padded_rows];
+            for r in 0..rows {
+                (0..inputs).for_each(|j| x[place(j, r, length, padded_rows)] = number(r, j));
+            }
+            let bias: Vec<f32> = (0..if biased { wide } else { 0 }).map(|o| value(seed ^ 2, o)).collect();
+            let base: Vec<f32> = (0..if based { wide * padded_rows } else { 0 }).map(|i| value(seed ^ 3, i)).collect();
+            let mut out = vec![f32::NAN; wide * padded_rows];
+            linear(matrix.numbers(), length, &x, Around { bias: &bias, base: &base, relu }, &mut out);
+            prop_assert!(out.iter().all(|x| x.is_finite()), "all of it is written");
+            for r in 0..rows {
+                for o in 0..outputs {
+                    let at = place(o, r, wide, padded_rows);
+                    let mut sum = bias.get(o).copied().unwrap_or(0.0) + base.get(at).copied().unwrap_or(0.0);
+                    (0..inputs).for_each(|j| sum += weight[o * inputs + j] * number(r, j));
+                    // The padding adds zeros, which turn −0 into 0 and nothing else.
+                    let want = if relu && sum < 0.0 { 0.0 } else { sum };
+                    prop_assert_eq!((out[at] + 0.0).to_bits(), (want + 0.0).to_bits());
+                }
+            }
+        }
+
+        #[test]
+        fn weighted_sums_add_to_what_is_there(count in 0usize..20, columns in 1usize..80, seed in any::<u32>()) {
+            let width = padded(columns);
+            let v: Vec<f32> = (0..count).map(|i| value(seed, i)).collect();
+            let mut x = vec![0.0; count * width];
+            for c in 0..columns {
+                (0..count).for_each(|i| x[place(i, c, count, width)] = value(seed ^ 5, 91 * c + i));
+            }
+            let mut out: Vec<f32> = (0..width).map(|c| value(seed ^ 6, c)).collect();
+            let before = out.clone();
+            add_weighted(&v, &x, &mut out);
+            for c in 0..columns {
+                let want = v.iter().enumerate().fold(before[c], |sum, (i, v)| sum + v * value(seed ^ 5, 91 * c + i));
+                prop_assert_eq!(out[c].to_bits(), want.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_read_up_to_the_shorter() {
+        let matrix = Matrix::new(&[1.0; 15], 3, 5);
+        let mut out = [9.0; 40];
+        for (x, room) in [(0, 40), (8, 40), (64, 0), (64, 3), (200, 40), (17, 40)] {
+            linear(
+                matrix.numbers(),
+                matrix.inputs(),
+                &vec![1.0; x],
+                Around { bias: &[1.0], base: &[1.0; 3], relu: true },
+                &mut out[..room],
+            );
+            linear(&[1.0; 7], 0, &vec![1.0; x], Around::default(), &mut out[..room]);
+            add_weighted(&[1.0; 3], &vec![1.0; x], &mut out[..room]);
+            add_weighted(&[], &vec![1.0; x], &mut out[..room]);
+        }
+    }
+}

@@ -25,7 +25,6 @@ pub mod words;
 
 pub use best::Best;
 pub use rows::{Rows, dot_rows, dot_rows_standardised};
-pub use softmax::softmax;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

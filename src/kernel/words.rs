@@ -276,3 +276,67 @@ mod forms {
         }
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::super::linear::{padded, place};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn word(seed: u32, i: usize, most: i32) -> i16 {
+        let mixed = (i as u32).wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8;
+        (mixed as i32 % (2 * most + 1) - most) as i16
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_exact_before_they_are_scaled(
+            length in 1usize..40, outputs in 1usize..14, rows in 1usize..30, relu in any::<bool>(), seed in any::<u32>(),
+        ) {
+            let (pairs, groups, padded_rows, limit) = (length.div_ceil(2), outputs.div_ceil(4), padded(rows), most(length));
+            let weight = |o: usize, j: usize| if j < length && o < outputs { word(seed, 50 * o + j, 32_767) } else { 0 };
+            let number = |r: usize, j: usize| if j < length { word(seed ^ 1, 50 * r + j, limit) } else { 0 };
+            let mut matrix = vec![0; groups * pairs * 4];
+            for o in 0..outputs {
+                for j in 0..pairs {
+                    matrix[(o / 4 * pairs + j) * 4 + o % 4] = pair(weight(o, 2 * j), weight(o, 2 * j + 1));
+                }
+            }
+            let mut x = vec![0; pairs * padded_rows];
+            for r in 0..rows {
+                (0..pairs).for_each(|j| x[place(j, r, pairs, padded_rows)] = pair(number(r, 2 * j), number(r, 2 * j + 1)));
+            }
+            let scale: Vec<f32> = (0..padded_rows).map(|r| 1e-6 * (1.0 + r as f32)).collect();
+            let bias: Vec<f32> = (0..4 * groups).map(|o| o as f32 - 3.0).collect();
+            let base: Vec<f32> = (0..4 * groups * padded_rows).map(|i| i as f32 / 7.0 - 5.0).collect();
+            let mut out = vec![f32::NAN; 4 * groups * padded_rows];
+            linear_words(&matrix, pairs, &x, &scale, Around { bias: &bias, base: &base, relu }, &mut out);
+            for (r, scale) in scale.iter().enumerate().take(rows) {
+                for (o, bias) in bias.iter().enumerate().take(outputs) {
+                    let exact: i64 = (0..length).map(|j| i64::from(weight(o, j)) * i64::from(number(r, j))).sum();
+                    prop_assert_eq!(exact, i64::from(exact as i32), "it does not wrap");
+                    let at = place(o, r, 4 * groups, padded_rows);
+                    let sum = (bias + base[at]) + exact as i32 as f32 * scale;
+                    prop_assert_eq!(out[at].to_bits(), if relu && sum < 0.0 { 0 } else { sum.to_bits() });
+                }
+            }
+        }
+
+        #[test]
+        fn a_scaled_column_is_rounded_to_nearest(a in -32_767i32..=32_767, b in -32_767i32..=32_767, by in prop::array::uniform2(-32_767i32..=32_767)) {
+            let (a, b, first, second) = (a as i16, b as i16, by[0] as i16, by[1] as i16);
+            let mut out = [0; 4];
+            scale_columns(&[pair(a, b); 4], &[pair(first, second)], &mut out);
+            let want = |a: i16, by: i16| (f64::from(a) * f64::from(by) / 32_768.0 + 0.5).floor() as i16;
+            prop_assert_eq!(out, [pair(want(a, first), want(b, second)); 4]);
+        }
+    }
+
+    #[test]
+    fn a_matrix_is_packed_with_one_scale() {
+        let (words, scale) = pack(&[1.0, -2.0, 9.0, 0.5, 4.0, 9.0], 3, 2, 2);
+        assert_eq!(scale, 4.0 / 32_767.0);
+        assert_eq!(words, [pair(8_192, -16_384), pair(4_096, 32_767), 0, 0]);
+        assert_eq!((most(1), most(2), most(32), most(512)), (32_767, 32_767, 2_048, 128));
+    }
+}

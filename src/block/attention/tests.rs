@@ -14,8 +14,11 @@ fn numbers(seed: u32, n: usize) -> Vec<f32> {
 
 /// Weights of a whole attention, as its trainer has them.
 struct Weights {
-    layers: Vec<(Vec<f32>, Vec<f32>, Vec<f32>, usize)>,
+    layers: Vec<Layer>,
 }
+
+/// Weight, bias and slopes of a layer, and how many numbers it gives.
+type Layer = (Vec<f32>, Vec<f32>, Vec<f32>, usize);
 
 impl Weights {
     fn new(seed: u32, dim: usize, widths: &[usize]) -> Self {

@@ -454,7 +454,8 @@ fn pack_values(kept: &[f32], length: usize, from: usize, size: usize, rows: usiz
 }
 
 /// Turns the scores of positions `0, 1, 2 …` into exponentials, lane by lane, and gives the inverses of their sums. The lane of position `a` sees
-/// none behind `a`. The largest of a lane gives 1, and further than 87 below it is 0; each share is within 2⁻¹⁹ of itself, relative.
+/// none behind `a`. The largest of a lane gives 1, and further than 87 below it is 0; shares are as exact as those of
+/// [`softmax`](kernel::softmax).
 ///
 /// # Shapes
 /// `scores`: `[positions, width]`; lane `l` is of position `first + l`.
