@@ -13,13 +13,14 @@ const SCRIPT = `
 import * as ort from 'onnxruntime-web/wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import * as wasm from '@tensorflow/tfjs-backend-wasm'
-import { measure } from './workloads.mjs'
+import * as fold from './figures.mjs'
+import * as score from './workloads.mjs'
 const read = async (name) => {
   const answer = await fetch('/' + name)
   return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : null
 }
 const peers = { onnx: async () => [ort, '/onnx/'], tensorflow: async () => [tf, wasm, '/tensorflow/'] }
-window.measure = (settings) => measure({ ...settings, read, peers, log: console.log })
+window.measure = (settings) => ({ score, fold })[settings.section].measure({ ...settings, read, peers, log: console.log })
 `
 
 /** Measures there. `file` finds the files that the page may ask for. */

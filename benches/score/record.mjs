@@ -12,6 +12,23 @@ function commit() {
   return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? ' with changes' : '')
 }
 
+const compared = (rows) => [
+  '| workload | contender | build | median µs | p95 µs | ratio to the best peer | largest error |',
+  '|---|---|---|---:|---:|---:|---:|',
+  ...rows.map((row) => `| ${row.workload} | ${row.contender} | ${row.build} | ${number(row.median_us)} | ${number(row.p95_us)} | ` +
+    `${row.ratio_to_best_peer.toFixed(2)} | ${row.largest_error.toExponential(1)} |`),
+]
+
+const figures = (rows) => [
+  '| figure | build | value | budget |',
+  '|---|---|---:|---:|',
+  ...rows.map(({ figure, build, value, unit, at_most: most, at_least: least }) => {
+    const budget = most !== undefined ? `≤ ${number(most)}` : least !== undefined ? `≥ ${number(least)}` : ''
+    const broken = value > most || value < least ? ' **not reached**' : ''
+    return `| ${figure} | ${build} | ${number(value)} ${unit} | ${budget}${broken} |`
+  }),
+]
+
 /**
  * Writes `<date>-<section>-<environment>.md` and `.jsonl`.
  *
@@ -28,10 +45,7 @@ export function record(folder, section, environment, { version, rows }) {
     `# ${section}, ${environment}`, '',
     `${version}; ${os.cpus()[0].model}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; commit ${commit()}.`,
     `Reproduce: \`cargo xtask bench ${section} --environment ${environment}\`.`, '',
-    '| workload | contender | build | median µs | p95 µs | ratio to the best peer | largest error |',
-    '|---|---|---|---:|---:|---:|---:|',
-    ...rows.map((row) => `| ${row.workload} | ${row.contender} | ${row.build} | ${number(row.median_us)} | ${number(row.p95_us)} | ` +
-      `${row.ratio_to_best_peer.toFixed(2)} | ${row.largest_error.toExponential(1)} |`),
+    ...('workload' in rows[0] ? compared(rows) : figures(rows)),
   ]
   fs.writeFileSync(`${base}.md`, lines.join('\n') + '\n')
   console.log(`wrote ${base}.md and .jsonl`)

@@ -1,6 +1,6 @@
 // Measures the workloads in Node or in headless Chromium:
 //
-//   node benches/score/run.mjs --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
+//   node benches/score/run.mjs --section score|fold --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,7 +11,7 @@ import { record } from './record.mjs'
 
 const { values: given } = parseArgs({
   options: {
-    environment: { type: 'string' }, module: { type: 'string' }, kernels: { type: 'string' }, record: { type: 'string' },
+    section: { type: 'string', default: 'score' }, environment: { type: 'string' }, module: { type: 'string' }, kernels: { type: 'string' }, record: { type: 'string' },
     rounds: { type: 'string', default: '400' }, only: { type: 'string' },
   },
 })
@@ -29,11 +29,14 @@ function file(name) {
 }
 
 /** A round is shorter than a turn of the scheduler, so that most rounds of a busy machine are undisturbed. */
-const settings = { rounds: Number(given.rounds), roundMs: 0.3, only: given.only }
+const settings = { section: given.section, rounds: Number(given.rounds), roundMs: 0.3, only: given.only }
+
+/** What measures each section. */
+const SCRIPTS = { score: './workloads.mjs', fold: './figures.mjs' }
 
 let outcome
 if (given.environment === 'node') {
-  const { measure } = await import('./workloads.mjs')
+  const { measure } = await import(SCRIPTS[given.section])
   const read = async (name) => (file(name) ? new Uint8Array(fs.readFileSync(file(name))) : null)
   const peers = {
     onnx: async () => [await import('onnxruntime-web')],
@@ -45,4 +48,4 @@ if (given.environment === 'node') {
 } else {
   outcome = await inChromium(settings, file)
 }
-if (given.record) record(given.record, 'score', given.environment, outcome)
+if (given.record) record(given.record, given.section, given.environment, outcome)

@@ -39,6 +39,19 @@ pub struct Arguments {
 enum Section {
     /// The five workloads beside other libraries.
     Score,
+    /// The fold, the personal head, a recorded event; memory.
+    Fold,
+}
+
+impl Section {
+    const ALL: [Section; 2] = [Section::Score, Section::Fold];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Section::Score => "score",
+            Section::Fold => "fold",
+        }
+    }
 }
 
 /// Where JavaScript runs.
@@ -53,15 +66,15 @@ enum Environment {
 /// Builds, installs and measures.
 pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let (_, browser) = setup::all(workspace)?;
-    let wanted = |section| arguments.sections.is_empty() || arguments.sections.contains(&section);
-    if wanted(Section::Score) {
-        let module = build::for_benches(workspace)?;
-        peers(workspace)?;
-        let kernels = kernels(workspace)?;
+    let module = build::for_benches(workspace)?;
+    peers(workspace)?;
+    let kernels = kernels(workspace)?;
+    let sections = if arguments.sections.is_empty() { &Section::ALL[..] } else { &arguments.sections };
+    for section in sections {
         for environment in environments(arguments) {
             let mut command = workspace.node("benches/score/run.mjs");
-            command.args(["--environment", environment, "--rounds", &arguments.rounds.to_string()]);
-            command.arg("--module").arg(&module);
+            command.args(["--section", section.name(), "--environment", environment]);
+            command.args(["--rounds", &arguments.rounds.to_string()]).arg("--module").arg(&module);
             if let Some(kernels) = &kernels {
                 command.arg("--kernels").arg(kernels);
             }
@@ -71,7 +84,7 @@ pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             if !arguments.dry_run {
                 command.arg("--record").arg(workspace.path("benches/record"));
             }
-            step(&format!("scoring, {environment}"), || run(with_browser(&mut command, &browser)))?;
+            step(&format!("{}, {environment}", section.name()), || run(with_browser(&mut command, &browser)))?;
         }
     }
     Ok(())

@@ -7,6 +7,8 @@
 //! Addresses are taken on trust: the only caller is the benchmark, and what it got from [`room`] it may use.
 #![allow(clippy::missing_safety_doc, reason = "the module's head says it once")]
 
+mod fold;
+
 use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
 
 use zhiji::bandit::{EpsilonGreedy, LinearCost, Step};
