@@ -63,8 +63,9 @@ export async function measure({ read, rounds, roundMs, log }) {
     add('adapt: the whole log in one piece', build, median(whole), 'ms', {})
     exports.start(of)
     add('adapt: longest of the slices of 256 events', build, Math.max(...slices(exports, of, 256)), 'ms', { at_most: 8 })
-    add('track: one event', build, await time('track', () => exports.track(of)), 'µs', { at_most: 20 })
-    add('memory with a log of 4,096 events', build, exports.memory.buffer.byteLength / 1048576, 'MiB', { at_most: 4 })
+    const fresh = phone(engine, 0)
+    const tracked = await time('track', () => { if (!exports.track(fresh)) throw new Error('an event was refused') })
+    add('track: one event', build, tracked, 'µs', { at_most: 20 })
   }
   return rows
 }

@@ -4,7 +4,7 @@
 //! longer than a frame, so the host does it a slice at a time; the frozen model ranks meanwhile.
 
 use super::Engine;
-use crate::state::{Adapt, Observe, first_label};
+use crate::state::{Adapt, Clock, Observe, Unread, first_label};
 use alloc::rc::Rc;
 
 /// A second fold over the log, which gives the head its labels again.
@@ -24,7 +24,11 @@ impl Engine {
         let passed = first_label(self.labels);
         self.adapt = Adapt::after(&self.ranker, passed);
         self.replay = (self.labels > passed).then(|| Replay {
-            observe: Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout)),
+            observe: {
+                let mut observe = Observe::new(Rc::clone(&self.schema), Rc::clone(&self.layout));
+                observe.leave_out(Unread { first: passed, others: true, ..Unread::NONE });
+                observe
+            },
             next: 0,
             labels: 0,
             passed,
@@ -61,6 +65,12 @@ impl Engine {
         (self.matured, self.labels) = (0, 0);
         if let Some(log) = &self.log {
             let (matured, labels) = (&mut self.matured, &mut self.labels);
+            // What matures before the log's end is only counted: its features are needed by nobody here.
+            let mut clock = Clock::default();
+            for event in log.events() {
+                clock.apply_reading(event.session, event.at.ms());
+            }
+            self.observe.leave_out(Unread { until_ms: clock.now_ms(), ..Unread::NONE });
             for event in log.events() {
                 self.folded += 1;
                 self.observe.step(event, &mut |example| {
@@ -68,6 +78,7 @@ impl Engine {
                     *labels += u64::from(example.label == 0);
                 });
             }
+            self.observe.leave_out(Unread::NONE);
         }
         self.begin_replay();
     }

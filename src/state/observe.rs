@@ -55,6 +55,26 @@ pub fn word_keys(item: &Item) -> Vec<(u16, u64)> {
     crate::score::word_keys(item).collect()
 }
 
+/// Examples that are counted and not read: their features, most of what a fold costs, are left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread {
+    /// Those that mature at this time of the fold or earlier.
+    pub until_ms: i64,
+    /// The first so many of the first label.
+    pub first: u64,
+    /// Those of every label but the first.
+    pub others: bool,
+}
+
+impl Unread {
+    /// None: every example is read.
+    pub const NONE: Self = Self { until_ms: i64::MIN, first: 0, others: false };
+
+    fn holds(&self, label: usize, earlier: u64, deadline_ms: i64) -> bool {
+        deadline_ms <= self.until_ms || if label == 0 { earlier < self.first } else { self.others }
+    }
+}
+
 /// The fold from events to memory.
 #[derive(Clone, Debug)]
 pub struct Observe {
@@ -66,6 +86,9 @@ pub struct Observe {
     session: Option<u32>,
     /// One queue for each label; within a queue deadlines grow.
     pending: Vec<VecDeque<Pending>>,
+    unread: Unread,
+    /// Examples of the first label so far, those that have not matured included. No part of the state.
+    begun: u64,
 }
 
 impl Observe {
@@ -73,7 +96,14 @@ impl Observe {
     pub fn new(schema: Rc<Schema>, layout: Rc<Layout>) -> Self {
         let memory = Memory::new(&schema);
         let pending = schema.labels.iter().map(|_| VecDeque::new()).collect();
-        Self { schema, layout, memory, clock: Clock::default(), session: None, pending }
+        let (clock, unread) = (Clock::default(), Unread::NONE);
+        Self { schema, layout, memory, clock, session: None, pending, unread, begun: 0 }
+    }
+
+    /// Leaves out the features of some of the examples to come; `sink` gets them without features and words. The state does not depend on it,
+    /// as long as they mature while it holds.
+    pub fn leave_out(&mut self, unread: Unread) {
+        self.unread = unread;
     }
 
     /// The clock.
@@ -100,25 +130,34 @@ impl Observe {
         }
         let mut shown: Option<Pending> = None;
         for label in 0..self.schema.labels.len() {
-            match self.schema.labels[label].rule {
-                Rule::Follows { positive, window_ms } => {
-                    if self.role(event.action) == Role::Impression {
-                        let base = shown.get_or_insert_with(|| self.show(event, now_ms));
-                        let pending = Pending { deadline_ms: now_ms + window_ms, ..base.clone() };
-                        self.pending[label].push_back(pending);
-                    } else if positive & (1 << event.action) != 0 {
+            let (value, deadline_ms) = match self.schema.labels[label].rule {
+                Rule::Follows { window_ms, .. } if self.role(event.action) == Role::Impression => {
+                    (None, now_ms + window_ms)
+                }
+                Rule::Follows { positive, .. } => {
+                    if positive & (1 << event.action) != 0 {
                         mark(&mut self.pending[label], event);
                     }
+                    continue;
                 }
-                Rule::Value { action, at_least } => {
-                    if let Some(value) = event.detail.value
-                        && action == event.action
-                    {
-                        let base = shown.get_or_insert_with(|| self.show(event, now_ms));
-                        base.positive = value >= at_least;
-                        sink(base.example(label, &self.memory));
-                    }
-                }
+                Rule::Value { action, at_least } => match event.detail.value {
+                    Some(value) if action == event.action => (Some(value >= at_least), now_ms),
+                    _ => continue,
+                },
+            };
+            let unread = self.unread.holds(label, self.begun, deadline_ms);
+            self.begun += u64::from(label == 0);
+            let mut pending = if unread {
+                self.pending_of(event, now_ms, Vec::new(), Vec::new())
+            } else {
+                shown.get_or_insert_with(|| self.show(event, now_ms)).clone()
+            };
+            if let Some(positive) = value {
+                pending.positive = positive;
+                sink(pending.example(label, &self.memory));
+            } else {
+                pending.deadline_ms = deadline_ms;
+                self.pending[label].push_back(pending);
             }
         }
         self.remember(event, now_ms);
@@ -136,6 +175,10 @@ impl Observe {
         let number = |field| event.number(&self.schema, field);
         let candidate = Candidate { item: &event.item, number: &number, prior: event.detail.prior };
         self.layout.fill_pair(&self.schema, &self.memory, context, &rates, &candidate, &mut dense);
+        self.pending_of(event, now_ms, word_keys(&event.item), dense)
+    }
+
+    fn pending_of(&self, event: &Event, now_ms: i64, words: Vec<(u16, u64)>, dense: Vec<f32>) -> Pending {
         Pending {
             deadline_ms: now_ms,
             positive: false,
@@ -145,7 +188,7 @@ impl Observe {
             earlier: self.memory.events,
             chosen: self.memory.chosen,
             position: event.detail.position,
-            words: word_keys(&event.item),
+            words,
             dense,
         }
     }

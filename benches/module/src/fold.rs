@@ -10,7 +10,7 @@ use zhiji::features::Layout;
 use zhiji::item::{Given, Item};
 use zhiji::log::{Log, StoreOp, StoredFile, newest_generation};
 use zhiji::schema::Schema;
-use zhiji::state::Observe;
+use zhiji::state::{Observe, Unread};
 use zhiji::time::Timestamp;
 
 const ITEMS: u32 = 500;
@@ -130,6 +130,9 @@ pub unsafe extern "C" fn observe(phone: *const Phone) -> u32 {
     // SAFETY: see the head of the module.
     let Some((log, schema, layout)) = &unsafe { &*phone }.log else { return 0 };
     let mut observe = Observe::new(Rc::clone(schema), Rc::clone(layout));
+    // As the engine folds what lies behind it: see `Engine::refold`.
+    let last = log.events().map(|event| event.at.ms()).max().unwrap_or(0);
+    observe.leave_out(Unread { until_ms: last, ..Unread::NONE });
     let mut labels = 0;
     for event in log.events() {
         observe.step(event, &mut |_| labels += 1);
