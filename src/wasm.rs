@@ -589,14 +589,19 @@ impl Engine {
         self.0.erase();
     }
 
-    /// Takes a manifest: `{ action: 'current' }`, or `{ action: 'fetch', path, length, sha256, version }`.
+    /// Takes a manifest: `{ action: 'current' }`, or `{ action: 'fetch', path, length, sha256, version }`, with `delta`, the path of a shorter way
+    /// from the file `base`, where there is one.
     #[wasm_bindgen(js_name = syncManifest)]
     pub fn sync_manifest(&mut self, bytes: &[u8], now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let out = Object::new();
         match self.0.sync_manifest(bytes, now).map_err(refuse)? {
             Next::Current => put(&out, "action", &"current".into()),
-            Next::Fetch { path, length, sha256, version } => {
+            Next::Fetch { path, length, sha256, version, delta } => {
+                if let Some(delta) = delta {
+                    put(&out, "delta", &delta.path.into());
+                    put(&out, "base", &delta.base.into());
+                }
                 put(&out, "action", &"fetch".into());
                 put(&out, "path", &path.into());
                 put(&out, "length", &(length as f64).into());
@@ -611,6 +616,12 @@ impl Engine {
     #[wasm_bindgen(js_name = syncBundle)]
     pub fn sync_bundle(&mut self, bytes: &[u8]) -> Result<f64, JsValue> {
         self.0.sync_bundle(bytes).map(|v| v as f64).map_err(refuse)
+    }
+
+    /// Takes the delta that was offered and the bytes of its base; the new bundle is live when this returns. Gives its version.
+    #[wasm_bindgen(js_name = syncDelta)]
+    pub fn sync_delta(&mut self, base: &[u8], delta: &[u8]) -> Result<f64, JsValue> {
+        self.0.sync_delta(base, delta).map(|v| v as f64).map_err(refuse)
     }
 
     /// Follows the root of trust by one; gives its version.

@@ -108,13 +108,17 @@ class Session {
       this.flushSoon()
       return take(bytes)
     }
+    const replaced = (/** @type {() => any} */ take) => {
+      this.flushSoon()
+      take()
+      this.pace = new Pace(this.setup.frameBudgetMs)
+    }
     sync.attach({
       root: kept((bytes) => engine.syncRoot(bytes)),
       manifest: kept((bytes) => engine.syncManifest(bytes, now())),
-      bundle: kept((bytes) => {
-        engine.syncBundle(bytes)
-        this.pace = new Pace(this.setup.frameBudgetMs)
-      }),
+      bundle: (bytes) => replaced(() => engine.syncBundle(bytes)),
+      delta: (base, bytes) => replaced(() => engine.syncDelta(base, bytes)),
+      stored: (name) => this.store.readBundle(name),
       state: () => engine.syncState(now()),
     })
   }

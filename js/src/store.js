@@ -90,6 +90,12 @@ class Store {
     return this.inOrder(() => this.readFolder(this.sharedFolder, /^bundle-[01]$/))
   }
 
+  /** @param {string} name */
+  async readBundle(name) {
+    const { files } = this
+    return files ? this.inOrder(() => files.read(this.pathOf(name))) : null
+  }
+
   readLog() {
     return this.inOrder(() => this.readFolder(this.accountFolder, /^(log-\d+-\d+|snapshot)$/))
   }

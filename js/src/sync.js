@@ -12,12 +12,16 @@ const ATTEMPTS = 4
 const RECHECK_MS = 6 * 3600 * 1000
 // More in one go is a server that answers whatever it is asked.
 const ROOTS_MOST = 16
+// What a delta made was not what was signed: the bundle itself may be.
+const RETRIED = ['BUNDLE_HASH', 'BUNDLE_LENGTH']
 
 /**
  * @typedef {object} Receiver what takes the bytes: a started engine
  * @property {(bytes: Uint8Array) => void} root
- * @property {(bytes: Uint8Array) => {action: 'current'} | {action: 'fetch', path: string}} manifest
+ * @property {(bytes: Uint8Array) => {action: 'current'} | {action: 'fetch', path: string, delta?: string, base?: string}} manifest
  * @property {(bytes: Uint8Array) => void} bundle
+ * @property {(base: Uint8Array, bytes: Uint8Array) => void} delta
+ * @property {(name: string) => Promise<Uint8Array | null>} stored the bytes of a bundle's file
  * @property {() => {arm: number, root: number}} state the rollout arm, and the version of the root that is trusted
  */
 
@@ -138,7 +142,7 @@ class Sync {
       }
       this.manifest = null
       const answer = receiver.manifest(manifest)
-      if (answer.action === 'fetch') return this.onGrid(1, () => this.ask(this.beside(answer.path), 0, (bundle) => this.install(bundle)))
+      if (answer.action === 'fetch') return this.fetch(answer.path, answer.delta, answer.base)
     } catch (error) {
       this.report(toFailure(error))
       // A root that does not follow is passed over.
@@ -147,15 +151,38 @@ class Sync {
     this.busy = false
   }
 
-  /** @param {Uint8Array} bytes */
-  install(bytes) {
+  /**
+   * Fetches a bundle, by the delta from the one in use where there is one. A delta that is not to be had, or does not make the bundle, costs a
+   * request and no more.
+   * @param {string} path
+   * @param {string} [delta]
+   * @param {string} [base] the file of the bundle in use
+   */
+  fetch(path, delta, base) {
+    const whole = () => this.onGrid(1, () => this.ask(this.beside(path), 0, (bytes) => this.install((receiver) => receiver.bundle(bytes))))
+    if (!delta || !base) return whole()
+    this.onGrid(1, () => this.platform.get(this.beside(delta), async (failed, bytes) => {
+      const old = failed || !bytes || !this.receiver ? null : await this.receiver.stored(base).catch(() => null)
+      if (!bytes || !old || this.install((receiver) => receiver.delta(old, bytes), RETRIED)) return whole()
+    }))
+  }
+
+  /**
+   * @param {(receiver: Receiver) => void} take
+   * @param {string[]} [quietly] codes that are not reported
+   * @returns {boolean} whether it failed with one of them
+   */
+  install(take, quietly = []) {
     this.busy = false
-    if (!this.receiver) return
+    if (!this.receiver) return false
     try {
-      this.receiver.bundle(bytes)
+      take(this.receiver)
     } catch (error) {
-      this.report(toFailure(error))
+      const known = toFailure(error)
+      if (quietly.includes(known.code)) return (this.busy = true)
+      this.report(known)
     }
+    return false
   }
 }
 

@@ -147,11 +147,25 @@ impl Engine {
     /// # Errors
     /// [`Error::Refused`] with the code of the check that failed, [`Error::SchemaMismatch`]. The live bundle stays.
     pub fn sync_bundle(&mut self, bytes: &[u8]) -> Result<u64> {
+        self.take_bundle(&[], bytes)
+    }
+
+    /// Takes the delta that was offered, and the bundle file that it builds on. The new bundle is live when this returns.
+    ///
+    /// # Errors
+    /// As [`Engine::sync_bundle`]; after `BUNDLE_HASH` and `BUNDLE_LENGTH` the whole bundle may still be given.
+    pub fn sync_delta(&mut self, base: &[u8], delta: &[u8]) -> Result<u64> {
+        self.take_bundle(base, delta)
+    }
+
+    /// No bundle is empty: an empty base says that the bundle comes whole.
+    fn take_bundle(&mut self, base: &[u8], bytes: &[u8]) -> Result<u64> {
         let Some(update) = &mut self.update.update else {
             return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
         };
         let (schema, layout) = (&self.schema, &self.layout);
-        let ranker = update.on_bundle(bytes, |bytes| load(schema, layout, bytes));
+        let load = |bytes: &[u8]| load(schema, layout, bytes);
+        let ranker = if base.is_empty() { update.on_bundle(bytes, load) } else { update.on_delta(base, bytes, load) };
         let version = update.version();
         // A refusal is kept too.
         self.update.collect(&mut self.ops);

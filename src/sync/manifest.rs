@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::root::Root;
 use super::signature::{Context, Envelope};
-use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
+use super::{ARMS, DELTAS_MOST, EngineVersion, MOST_INTEGER, SyncError};
 use crate::bundle::MOST_BYTES;
 use crate::codec::unhex;
 use crate::json::{Fault, Faults, Json, Place};
@@ -75,6 +75,9 @@ pub struct RawEntry {
     pub share: u16,
     /// The oldest engine that can load it.
     pub min_engine: String,
+    /// SHA-256 of older bundles from which `deltas/<older>-<sha256>.delta` makes this one; may be left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deltas: Vec<String>,
 }
 
 impl RawEntry {
@@ -85,6 +88,7 @@ impl RawEntry {
             sha256: place.key("sha256").text().into(),
             share: u16::try_from(place.key("share").whole(u16::MAX.into())).unwrap_or(u16::MAX),
             min_engine: place.key("minEngine").text().into(),
+            deltas: place.key("deltas").given().map(Place::texts).unwrap_or_default(),
         }
     }
 }
@@ -102,6 +106,8 @@ pub struct BundleEntry {
     pub share: u16,
     /// The oldest engine that can load it.
     pub min_engine: EngineVersion,
+    /// SHA-256 of the bundles from which a delta makes it.
+    pub deltas: Vec<[u8; 32]>,
 }
 
 /// A manifest that its role has signed, for this space, of no older version, and not expired when it was verified.
@@ -193,9 +199,16 @@ pub fn verify_manifest(
 
 fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
     let bad = |reason| SyncError::malformed("bundles", reason);
-    let mut sha256 = [0; 32];
-    if !unhex(&raw.sha256, &mut sha256) {
-        return Err(bad("sha256 has 64 lower-case hexadecimal digits"));
+    let digest = |text: &str| {
+        let mut sha256 = [0; 32];
+        let whole = unhex(text, &mut sha256);
+        if whole { Ok(sha256) } else { Err(bad("sha256 has 64 lower-case hexadecimal digits")) }
+    };
+    let sha256 = digest(&raw.sha256)?;
+    let mut deltas = Vec::new();
+    // What is beyond them is fetched whole.
+    for from in raw.deltas.iter().take(DELTAS_MOST) {
+        deltas.push(digest(from)?);
     }
     if raw.path != format!("bundles/{}.safetensors", raw.sha256) {
         return Err(bad("a path is bundles/<sha256>.safetensors"));
@@ -212,6 +225,7 @@ fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
         sha256,
         share: raw.share,
         min_engine: engine_version("bundles", &raw.min_engine)?,
+        deltas,
     })
 }
 

@@ -1,4 +1,5 @@
-//! Signed updates: which keys count ([`root`]), what is on offer ([`manifest`]), what is installed ([`update`]).
+//! Signed updates: which keys count ([`root`]), what is on offer ([`manifest`]), what is installed ([`update`]),
+//! and how little of it has to be fetched ([`delta`]).
 //!
 //! Files come from any static server and are worth nothing until a threshold of known keys has signed them. Signatures are
 //! over the exact bytes of the payload with a context before them, so a file of one kind never passes for another.
@@ -9,6 +10,7 @@
 //! two roles; signatures are Ed25519 (RFC 8032) under the strict rules of `ed25519-dalek`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+pub mod delta;
 mod error;
 pub mod manifest;
 pub mod root;
@@ -22,7 +24,7 @@ pub use error::SyncError;
 pub use manifest::{BundleEntry, VerifiedManifest, open_manifest, select_bundle, verify_manifest};
 pub use root::Root;
 pub use signature::{Context, Envelope, RawSignature, key_id, signed_bytes};
-pub use update::{Ledger, Next, Op, Update};
+pub use update::{Delta, Ledger, Next, Op, Update};
 
 use core::fmt;
 
@@ -32,6 +34,8 @@ pub const MOST_FILE_BYTES: usize = 64 << 10;
 pub const MOST_SIGNATURES: usize = 16;
 /// The most rollout arms, and the most bundles in one manifest.
 pub const ARMS: u8 = 8;
+/// The most deltas of one bundle.
+pub const DELTAS_MOST: usize = 8;
 /// The largest integer that JavaScript holds exactly: no version and no time may pass it.
 pub const MOST_INTEGER: u64 = (1 << 53) - 1;
 

@@ -68,7 +68,7 @@ fn new_root(threshold: usize) -> Root {
 fn entry(bytes: &[u8], share: u16) -> RawEntry {
     let sha256 = hex(&Sha256::digest(bytes));
     let path = format!("bundles/{sha256}.safetensors");
-    RawEntry { path, length: bytes.len() as u64, sha256, share, min_engine: "0.1.0".into() }
+    RawEntry { path, length: bytes.len() as u64, sha256, share, min_engine: "0.1.0".into(), deltas: Vec::new() }
 }
 
 fn payload(version: u64, bundles: Vec<RawEntry>) -> ManifestPayload {
@@ -339,6 +339,65 @@ fn a_refused_bundle_leaves_the_last_good_one() {
     assert_eq!(update.on_bundle(b"tvo", take).unwrap_err().code(), "BUNDLE_HASH");
     assert_eq!((update.version(), update.take_ops()), (1, vec![]));
     assert!(update.on_bundle(b"two", take).is_ok(), "a second fetch may succeed");
+}
+
+/// Copies the first `same` bytes of its base, and tells the rest.
+fn delta(same: u8, rest: &[u8]) -> Vec<u8> {
+    [b"ZJD1", &[same * 2, 0, rest.len() as u8 * 2 + 1][..], rest].concat()
+}
+
+#[test]
+fn a_delta_makes_the_bundle_that_was_signed_or_nothing() {
+    let mut update = update();
+    install(&mut update, 1, b"one and more");
+    let mut next = entry(b"one and all", 1000);
+    let base = Sha256::digest(b"one and more");
+    next.deltas = vec![hex(&[7; 32]), hex(&base)];
+    let offered = manifest(&payload(2, vec![next.clone()]));
+    let Next::Fetch { delta: Some(way), .. } = update.on_manifest(&offered, 500).unwrap() else { panic!("no delta") };
+    assert_eq!((way.base, way.path), ("bundle-0", format!("deltas/{}-{}.delta", hex(&base), next.sha256)));
+    update.take_ops();
+    for (base, bytes, code) in [
+        (&b"one and more"[..], delta(8, b"old"), "BUNDLE_HASH"),
+        (b"one and more", delta(8, b"alls"), "BUNDLE_LENGTH"),
+        (b"one and more", delta(13, b"all"), "BUNDLE_HASH"),
+        (b"one and more", b"ZJD2".to_vec(), "BUNDLE_HASH"),
+        (b"one", delta(8, b"all"), "BUNDLE_HASH"),
+    ] {
+        assert_eq!(update.on_delta(base, &bytes, take).unwrap_err().code(), code);
+    }
+    assert_eq!((update.version(), update.take_ops()), (1, vec![]));
+    assert_eq!(update.on_delta(b"one and more", &delta(8, b"all"), take).unwrap(), b"one and all");
+    assert_eq!((update.version(), update.take_ops()[0].name), (2, "bundle-1"));
+}
+
+#[test]
+fn a_delta_of_a_bundle_that_is_not_live_is_passed_over() {
+    let mut update = update();
+    install(&mut update, 1, b"one");
+    let mut next = entry(b"two", 1000);
+    next.deltas = vec![hex(&[7; 32])];
+    let Next::Fetch { delta: None, .. } = update.on_manifest(&manifest(&payload(2, vec![next])), 500).unwrap() else {
+        panic!("a delta from nowhere")
+    };
+    let code = |bytes: &[u8]| verify(bytes, 1).unwrap_err().code();
+    assert_eq!(code(&changed(|payload| payload.bundles[0].deltas = vec!["x".into()])), "MANIFEST_MALFORMED");
+    assert!(verify(&changed(|payload| payload.bundles[0].deltas = vec![hex(&[1; 32]); 99]), 1).is_ok());
+}
+
+#[test]
+fn hostile_deltas_end() {
+    let most = 1 << 10;
+    let apply = |commands: &[u8]| super::delta::apply_delta(&[0; 64], &[b"ZJD1", commands].concat(), most);
+    assert_eq!(apply(&[]).unwrap(), b"");
+    assert!(apply(&[0x80; 12]).is_err(), "a number without an end");
+    assert!(apply(&[&[0xff; 9][..], &[1], &[0]].concat()).is_err(), "a length beyond the address space");
+    assert!(apply(&[2, 1]).is_err(), "a place before the beginning");
+    assert!(apply(&[128 + 2, 1, 0]).is_err(), "a copy beyond the end");
+    // Sixteen copies of 64 bytes fill the room, one more is refused.
+    let copy = |times: usize| [&[128, 1, 0][..], &[128, 1, 127].repeat(times - 1)].concat();
+    assert_eq!(apply(&copy(16)).unwrap().len(), most);
+    assert!(apply(&copy(17)).is_err());
 }
 
 #[test]

@@ -8,9 +8,11 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
+use super::delta::apply_delta;
 use super::manifest::{BundleEntry, select_bundle, verify_manifest};
 use super::root::Root;
 use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
+use crate::bundle::MOST_BYTES;
 use crate::codec::{Malformed, Reader, Writer, frame, frame_at, hex};
 
 /// One of two places for a bundle.
@@ -199,7 +201,18 @@ pub enum Next {
         sha256: String,
         /// Version of the manifest that offers it.
         version: u64,
+        /// A shorter way to it, where there is one.
+        delta: Option<Delta>,
     },
+}
+
+/// A delta that makes a bundle out of the one in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// Where it is, relative to the manifest.
+    pub path: String,
+    /// The file of the bundle in use.
+    pub base: &'static str,
 }
 
 /// A stored bundle that was loaded at start.
@@ -347,8 +360,29 @@ impl Update {
         if entry.min_engine > self.engine {
             return Err(SyncError::EngineTooOld { needed: entry.min_engine });
         }
+        let sha256 = hex(&entry.sha256);
+        let live = self.ledger.live.filter(|live| entry.deltas.contains(&live.sha256));
+        let delta = live.map(|live| Delta {
+            path: ["deltas/", &hex(&live.sha256), "-", &sha256, ".delta"].concat(),
+            base: live.slot.file(),
+        });
         self.wanted = Some((entry.clone(), version));
-        Ok(Next::Fetch { path: entry.path.clone(), length: entry.length, sha256: hex(&entry.sha256), version })
+        Ok(Next::Fetch { path: entry.path.clone(), length: entry.length, sha256, version, delta })
+    }
+
+    /// Takes the delta that [`Next::Fetch`] told of, and the bytes of its base, and goes on as [`Update::on_bundle`].
+    ///
+    /// # Errors
+    /// [`SyncError::BundleHash`] where the delta makes nothing, or as [`Update::on_bundle`]. Unless `load` refused, the whole bundle may
+    /// still be given.
+    pub fn on_delta<T, E: From<SyncError>>(
+        &mut self,
+        base: &[u8],
+        delta: &[u8],
+        load: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let made = apply_delta(base, delta, MOST_BYTES).map_err(|_| SyncError::BundleHash)?;
+        self.on_bundle(&made, load)
     }
 
     /// Takes the bundle that [`Next::Fetch`] asked for. Length and hash are checked before `load` sees a byte; `load` opens,

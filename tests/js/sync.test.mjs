@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Phone } from './harness/phone.mjs'
-import { manifest, NEXT_KEY, publish, putRoot, renew, root, rotate } from './harness/publisher.mjs'
+import { bundleOf, deltaOf, manifest, NEXT_KEY, publish, putRoot, renew, root, rotate } from './harness/publisher.mjs'
 import { goods, openAgreed, openShop } from './harness/shop.mjs'
 
 const requests = (process) => process.outbound.filter((call) => call.name === 'wx.request')
@@ -42,6 +42,50 @@ test('a newer version replaces it; the same one is not fetched again', async () 
   const zhiji = await openShop(newer, { manifest, root })
   await newer.advance(5000)
   assert.equal(zhiji.diagnostics().sync.version, 4)
+})
+
+const DELTAS = [
+  ['that makes the bundle is all that is fetched', {}, [['delta', 2000]]],
+  ['that is not there costs a request', { delta: 404 }, [['delta', 2000], ['bundle', 4000]]],
+  ['that makes something else costs a request', { delta: deltaOf(bundleOf(0.5), bundleOf(0.75)) }, [['delta', 2000], ['bundle', 4000]]],
+  ['that is cut off costs a request', { delta: deltaOf(bundleOf(0.5), bundleOf(0.25)).subarray(0, 9) }, [['delta', 2000], ['bundle', 4000]]],
+  ['from a bundle that this phone never had is passed over', { from: 0.125 }, [['bundle', 2000]]],
+]
+for (const [name, how, fetched] of DELTAS) {
+  test(`a delta ${name}`, async () => {
+    const phone = new Phone()
+    publish(phone, { version: 3 })
+    const first = phone.start()
+    await openAgreed(first, { manifest, root })
+    await first.advance(5000)
+    first.kill()
+    publish(phone, { version: 4, bias: 0.25, from: 0.5, ...how })
+    const heard = []
+    const process = phone.start()
+    const zhiji = await openShop(process, { manifest, root, onError: (failure) => heard.push(failure.code) })
+    await process.advance(7000)
+    assert.equal(zhiji.diagnostics().sync.version, 4)
+    assert.deepEqual(asked(process).slice(2).map(([name, afterMs]) => [name.replace(/s\/.*/, ''), afterMs]), fetched)
+    assert.deepEqual(heard, [])
+    process.kill()
+    phone.network.clear()
+    assert.equal((await openShop(phone.start(), { manifest, root })).diagnostics().sync.version, 4)
+  })
+}
+
+test('a delta whose base the client took away: the bundle is fetched whole', async () => {
+  const phone = new Phone()
+  publish(phone, { version: 3 })
+  const first = phone.start()
+  await openAgreed(first, { manifest, root })
+  await first.advance(5000)
+  first.hide()
+  await first.advance(7 * 3600 * 1000)
+  publish(phone, { version: 4, bias: 0.25, from: 0.5 })
+  for (const path of [...phone.files.keys()]) if (/bundle-/.test(path)) phone.files.delete(path)
+  first.show()
+  await first.advance(7000)
+  assert.deepEqual(names(first).slice(4).map((name) => name.replace(/s\/.*/, '')), ['manifest.json', 'delta', 'bundle'])
 })
 
 const REFUSED = [

@@ -1,5 +1,6 @@
 //! Signing, publishing, serving and looking into files.
 
+mod delta;
 pub mod estimate;
 pub mod evaluate;
 pub mod features;

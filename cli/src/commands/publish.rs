@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use zhiji::bundle;
 use zhiji::sync::manifest::{ManifestPayload, RawEntry};
-use zhiji::sync::{Context as Signed, EngineVersion, verify_manifest};
+use zhiji::sync::{Context as Signed, DELTAS_MOST, EngineVersion, verify_manifest};
 
+use super::delta::make_delta;
 use super::files::{RoleKey, envelope, now_ms, roots, write_atomically};
 use super::live::{Live, Next, manifest_copy};
 
@@ -51,6 +52,9 @@ pub struct Args {
     /// The tree to publish into.
     #[arg(long, value_name = "TREE")]
     out: PathBuf,
+    /// Make deltas from the bundles of so many versions before; phones that have one of those fetch less.
+    #[arg(long, default_value_t = 3, value_name = "VERSIONS")]
+    deltas: u64,
     /// Days until phones stop installing it; what they have stays in use.
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     expires_days: u64,
@@ -83,7 +87,8 @@ pub fn run(args: Args) -> Result<()> {
     let engine = args.min_engine.clone().unwrap_or_else(|| EngineVersion::current().to_string());
     let (root, root_files) = roots(&args.keys)?;
     let key = RoleKey::read(&args.keys, "manifest")?;
-    let offers = offers(&args, &live, &engine)?;
+    let mut offers = offers(&args, &live, &engine)?;
+    let deltas = deltas(&args, &live, &mut offers)?;
     let payload = ManifestPayload {
         space: args.space.clone(),
         version,
@@ -102,6 +107,9 @@ pub fn run(args: Args) -> Result<()> {
 
     let next = Next { payload: &payload, tree: &args.out, new: offers.iter().map(|o| o.bytes.as_deref()).collect() };
     print!("{}", live.difference(&next, now)?);
+    for delta in &deltas {
+        println!("  {} bytes instead of {}: {}", delta.bytes.len(), delta.instead_of, delta.path);
+    }
     if args.dry_run {
         println!("nothing was written: leave out --dry-run to publish");
         return Ok(());
@@ -113,6 +121,9 @@ pub fn run(args: Args) -> Result<()> {
         if let Some(bytes) = &offer.bytes {
             write_atomically(&args.out.join(&offer.entry.path), bytes)?;
         }
+    }
+    for delta in &deltas {
+        write_atomically(&args.out.join(&delta.path), &delta.bytes)?;
     }
     // A copy under its number is what a later rollback reads; phones do not ask for it.
     write_atomically(&manifest_copy(&args.out, version), &manifest)?;
@@ -137,6 +148,7 @@ fn offers(args: &Args, live: &Live, engine: &str) -> Result<Vec<Offer>> {
             sha256,
             share: 1000,
             min_engine: engine.to_string(),
+            deltas: Vec::new(),
         };
         own.push(Offer { entry, bytes: Some(bytes) });
     }
@@ -161,6 +173,47 @@ fn offers(args: &Args, live: &Live, engine: &str) -> Result<Vec<Offer>> {
     before.share = 1000 - stage;
     // Arms are given out in the order of the list: what grows from the end takes no device back.
     Ok(vec![in_tree(args, before)?, staged])
+}
+
+/// A shorter way to a bundle.
+struct Delta {
+    path: String,
+    bytes: Vec<u8>,
+    instead_of: u64,
+}
+
+/// Makes deltas from what phones may have to what is offered, and names them in the offers. One that saves less than a third is not worth a request
+/// that may be in vain.
+fn deltas(args: &Args, live: &Live, offers: &mut [Offer]) -> Result<Vec<Delta>> {
+    let mut older: Vec<String> = Vec::new();
+    for version in (live.version().saturating_sub(args.deltas.saturating_sub(1))..=live.version()).rev() {
+        // A tree need not keep every version.
+        let entries = live.older(version, &args.space).unwrap_or_default();
+        for entry in entries.into_iter().filter(|_| args.deltas > 0) {
+            if !older.contains(&entry.sha256) {
+                older.push(entry.sha256);
+            }
+        }
+    }
+    let mut made = Vec::new();
+    for offer in offers {
+        offer.entry.deltas.clear();
+        let read = |sha256: &str| fs::read(args.out.join(format!("bundles/{sha256}.safetensors")));
+        let target = match &offer.bytes {
+            Some(bytes) => bytes.clone(),
+            None => read(&offer.entry.sha256)?,
+        };
+        for from in older.iter().filter(|from| **from != offer.entry.sha256).take(DELTAS_MOST) {
+            let Ok(base) = read(from) else { continue };
+            let bytes = make_delta(&base, &target);
+            if sha256(&base) == *from && bytes.len() * 3 <= target.len() * 2 {
+                let path = format!("deltas/{from}-{}.delta", offer.entry.sha256);
+                made.push(Delta { path, bytes, instead_of: offer.entry.length });
+                offer.entry.deltas.push(from.clone());
+            }
+        }
+    }
+    Ok(made)
 }
 
 /// A bundle that the tree holds, checked as a phone would.

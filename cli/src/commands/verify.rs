@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use zhiji::bundle;
+use zhiji::codec::hex;
+use zhiji::sync::delta::apply_delta;
 use zhiji::sync::{EngineVersion, open_manifest, verify_manifest};
 
 use super::files::{now_ms, roots};
@@ -51,6 +53,17 @@ pub fn run(args: Args) -> Result<()> {
         }
         let bundle = bundle::load(&bytes, &space).map_err(|error| named(error.code(), error.to_string()))?;
         println!("{} ‰  {}  {} probes answered", entry.share, entry.path, bundle.probes());
+        for from in &entry.deltas {
+            let (from, to) = (hex(from), hex(&entry.sha256));
+            let path = args.tree.join(format!("deltas/{from}-{to}.delta"));
+            let delta = fs::read(&path).with_context(|| format!("{} cannot be read: publish again", path.display()))?;
+            // The bundle that it builds on may have left the tree; phones have it.
+            let Ok(base) = fs::read(args.tree.join(format!("bundles/{from}.safetensors"))) else { continue };
+            if apply_delta(&base, &delta, bytes.len()).ok().as_ref() != Some(&bytes) {
+                bail!("BUNDLE_HASH: {} does not make what was signed: publish again", path.display());
+            }
+            println!("        {} bytes from {from}", delta.len());
+        }
     }
     Ok(())
 }

@@ -89,6 +89,58 @@ fn what_is_published_is_taken_by_a_phone() {
 }
 
 #[test]
+fn a_phone_that_has_the_version_before_fetches_the_difference() {
+    let place = Place::new();
+    // A table that stays as it is, so that there is something to share.
+    let with_table = |bias: f32| {
+        let mut tensors = vec![("embed.table", vec![0.5; 4_096])];
+        tensors.extend([("wide.weight", vec![1.0]), ("wide.mean", vec![0.0]), ("wide.scale", vec![1.0])]);
+        tensors.push(("wide.bias", vec![bias]));
+        let spec = json!({
+            "format": 1,
+            "space": "shop",
+            "schema": { "fields": ["category"] },
+            "ranker": {
+                "blocks": [{ "block": "embed", "hashed": ["category"] }, { "block": "wide", "features": ["prior"] }],
+                "tiers": [{ "tasks": [{ "label": "click", "of": ["wide"] }] }],
+            },
+            "probes": [{ "dense": [3], "words": [["category", "0000000000000009"]] }],
+        });
+        let shapes: Vec<Vec<usize>> =
+            tensors.iter().map(|(_, of)| if of.len() > 1 { vec![1_024, 4] } else { vec![1] }).collect();
+        let writing = tensors.iter().zip(&shapes);
+        let writing = writing.map(|((name, of), shape)| Writing { name, shape, numbers: Numbers::Singles(of) });
+        bundle::write(&spec.to_string(), &writing.collect::<Vec<_>>()).unwrap()
+    };
+    fs::write(&place.bundle, with_table(0.5)).unwrap();
+    done(&place.publish(&["--now-ms", "1000"]));
+    let root = Root::embedded(&fs::read(place.keys.join("1.root.json")).unwrap()).unwrap();
+    let mut update = Update::new(Ledger::new(3), root, "shop", EngineVersion::current(), 0, 0);
+    let load = |bytes: &[u8]| bundle::load(bytes, "shop").map_err(|_| SyncError::BundleHash);
+    let fetch = |update: &mut Update| match update.on_manifest(&place.manifest(), 2000).unwrap() {
+        Next::Fetch { path, delta, .. } => (path, delta),
+        Next::Current => panic!("nothing to fetch"),
+    };
+    let (path, delta) = fetch(&mut update);
+    assert_eq!(delta, None);
+    let base = fs::read(place.site.join(path)).unwrap();
+    update.on_bundle(&base, load).unwrap();
+
+    fs::write(&place.bundle, with_table(0.25)).unwrap();
+    let said = done(&place.publish(&["--now-ms", "1500"]));
+    assert!(said.contains("bytes instead of"), "{said}");
+    let delta = fetch(&mut update).1.expect("a delta from the version before");
+    let bytes = fs::read(place.site.join(delta.path)).unwrap();
+    assert!(bytes.len() * 10 < base.len(), "{} of {} bytes", bytes.len(), base.len());
+    assert_eq!(update.on_delta(&base, &bytes, load).unwrap().probes(), 1);
+    assert_eq!(update.version(), 2);
+    assert!(done(&["verify", text(&place.site), "--now-ms", "2000"]).contains("bytes from"));
+    // The same again without deltas.
+    done(&place.publish(&["--now-ms", "1500", "--deltas", "0"]));
+    assert!(!done(&["verify", text(&place.site), "--now-ms", "2000"]).contains("bytes from"));
+}
+
+#[test]
 fn a_version_that_is_not_greater_is_refused_and_the_tree_stays() {
     let place = Place::new();
     done(&place.publish(&["--version", "5"]));

@@ -85,11 +85,20 @@ export function putRoot(phone, version, text) {
   phone.network.set(`${ADDRESS}${version}.root.json`, new TextEncoder().encode(text))
 }
 
+/** The delta that makes one bundle of another: what both begin with is copied, the rest is told. */
+export function deltaOf(base, bundle) {
+  const varint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >> 7)])
+  let same = 0
+  while (same < base.length && base[same] === bundle[same]) same++
+  const rest = bundle.subarray(same)
+  return Uint8Array.from([...Buffer.from('ZJD1'), ...varint(same * 2), 0, ...varint(rest.length * 2 + 1), ...rest])
+}
+
 /**
  * Puts a version on the network.
  * @param {import('./phone.mjs').Phone} phone
- * @param {{version?: number, bias?: number, tiers?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number}} [how]
- *   `space` is what the bundle says of itself
+ * @param {{version?: number, bias?: number, tiers?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number, from?: number, delta?: Uint8Array | number}} [how]
+ *   `space` is what the bundle says of itself; `from` is the bias of the bundle that a delta builds on, `delta` what is there instead of it
  */
 export function publish(phone, how = {}) {
   const bundle = bundleOf(how.bias || 0.5, how.space, how.tiers)
@@ -99,6 +108,11 @@ export function publish(phone, how = {}) {
     space: 'shop', version: how.version || 1, createdMs: nowMs - 1000, expiresMs: nowMs + 30 * 86400000, minEngine: '0.1.0',
     bundles: [{ path, length: bundle.length, sha256: sha256(bundle), share: 1000, minEngine: '0.1.0' }],
   }, how.manifest)
+  if (how.from !== undefined) {
+    const base = bundleOf(how.from, how.space, how.tiers)
+    Object.assign(payload.bundles[0], { deltas: [sha256(base)] })
+    phone.network.set(`${ADDRESS}deltas/${sha256(base)}-${sha256(bundle)}.delta`, how.delta === undefined ? deltaOf(base, bundle) : how.delta)
+  }
   phone.network.set(`${ADDRESS}manifest.json`, new TextEncoder().encode(signed('manifest', payload, [how.forged ? FORGER : how.key || KEY])))
   phone.network.set(ADDRESS + path, how.bundle === undefined ? bundle : how.bundle)
 }
