@@ -31,6 +31,8 @@ enum Command {
     Simulate(commands::simulate::Args),
     /// Train a ranker on a lab directory.
     Train(commands::train::Args),
+    /// Give a bundle a personal head whose prior fits its users.
+    Head(commands::head::Args),
     /// Measure a bundle: forecasts, rankings of the whole catalogue, exposure.
     Evaluate(commands::evaluate::Args),
     /// Estimate from a log with propensities what another policy would have earned.
@@ -63,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Command::Import(command) => commands::import::run(command),
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(args),
+        Command::Head(args) => commands::head::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Estimate(args) => commands::estimate::run(args),
         Command::Features(args) => commands::features::run(args),

@@ -1,6 +1,7 @@
 //! The Bayesian linear head, in square-root form.
 
 use super::{HeadError, take_f64, take_u64};
+use crate::kernel::math::sigmoid_f64;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -61,6 +62,9 @@ impl Prior {
         self.mean.len()
     }
 }
+
+/// Least curvature of the likelihood that is used, so that a surprise moves the head by a bounded step.
+const LEAST_CURVATURE: f64 = 0.02;
 
 #[cfg_attr(zhiji_phone, optimize(speed))]
 fn finite(numbers: &[f64]) -> bool {
@@ -183,6 +187,21 @@ impl BayesLinear {
             }
             from += self.features() - j;
         }
+    }
+
+    /// Learns one label of a logistic model `σ(offset + w · x)`.
+    ///
+    /// With `m` the mean so far, `p = σ(offset + m·x)` and `v = p (1 − p)`, the label `y` is taken in as the observation `m·x + (y − p) / v` of
+    /// the linear form, with the variance `1 / v`: one step of the extended Kalman filter for logistic regression.
+    ///
+    /// # Source
+    /// West, Harrison and Migon, "Dynamic Generalized Linear Models and Bayesian Forecasting", JASA 80, 1985, section 2 (linearised update).
+    pub fn learn(&mut self, offset: f64, x: &[f64], positive: bool) {
+        let shift = self.mean(x);
+        let p = sigmoid_f64(offset + shift);
+        let v = (p * (1.0 - p)).max(LEAST_CURVATURE);
+        let label = if positive { 1.0 } else { 0.0 };
+        self.update(x, shift + (label - p) / v, 1.0 / v);
     }
 
     /// Takes in one observation whose noise has this variance; `false` if it was passed over, because a number is not finite, the noise not

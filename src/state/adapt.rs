@@ -1,7 +1,7 @@
 //! `adapt`: matured labels → the personal head and how far it is trusted. Depends on the bundle; refolded when that changes.
 
 use super::observe::Example;
-use crate::bundle::Workspace;
+use crate::bundle::{Head as Form, Workspace};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::head::{BayesLinear, Mixture, Prior};
 use crate::kernel::math::sigmoid_f64;
@@ -9,9 +9,6 @@ use crate::score::{Ranker, logit};
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
-
-/// Least curvature of the likelihood that is used, so that a surprise moves the head by a bounded step.
-const LEAST_CURVATURE: f64 = 0.02;
 
 /// The most labels that a forecast rests on. It rests on at least half as many, once there are so many.
 pub const LABELS_MOST: u64 = 512;
@@ -40,11 +37,10 @@ struct Head {
 }
 
 impl Head {
-    fn new(ranker: &Ranker) -> Option<Self> {
-        let head = ranker.head();
+    fn new(form: &Form) -> Option<Self> {
         // Trust stands between 0 and 1 wherever it comes from, so there always is a mixture.
-        let mixture = Mixture::new(&[1.0 - head.trust, head.trust], SHARE).ok()?;
-        Some(Self { model: BayesLinear::new(Rc::clone(&head.prior)), mixture, gain: head.gain })
+        let mixture = Mixture::new(&[1.0 - form.trust, form.trust], SHARE).ok()?;
+        Some(Self { model: BayesLinear::new(Rc::clone(&form.prior)), mixture, gain: form.gain })
     }
 
     /// The frozen and the personal forecast, by what the head adds to the logit.
@@ -54,20 +50,16 @@ impl Head {
     }
 
     fn learn(&mut self, logit_frozen: f32, input: &[f64], positive: bool) {
-        let shift = self.model.mean(input);
-        self.mixture.observe(&self.forecasts(logit_frozen, shift), positive);
-        let p = sigmoid_f64(f64::from(logit_frozen) + shift);
-        let v = (p * (1.0 - p)).max(LEAST_CURVATURE);
-        let label = if positive { 1.0 } else { 0.0 };
-        self.model.update(input, shift + (label - p) / v, 1.0 / v);
+        let forecasts = self.forecasts(logit_frozen, self.model.mean(input));
+        self.mixture.observe(&forecasts, positive);
+        self.model.learn(logit_frozen.into(), input, positive);
     }
 }
 
-/// The personal head: a Bayesian linear model, in logits, of what the frozen model leaves unexplained, mixed with it by running log-loss.
+/// The personal heads: Bayesian linear models, in logits, of what the frozen model leaves unexplained, mixed with it by running log-loss.
 ///
 /// With `z` the frozen logit, `x` what the head reads of the pair ([`Ranker::read_pair`]: a constant, the item's vector, features) and `m` the
-/// head's mean, the personal forecast is `p = σ(z + m·x)`. A label `y` is taken in as the observation `m·x + (y − p) / v` of the linear form, with
-/// variance `1 / v`, `v = p (1 − p)`: one step of the extended Kalman filter for logistic regression, in closed form. Ranked is by
+/// head's mean, a label is one step on the offset `z` ([`BayesLinear::learn`]). Ranked is by
 /// `σ(z + gain · m·x)`, mixed with `σ(z)` ([`Mixture`]): over the life of a head, the first 512 labels or any 512 that follow on a multiple of
 /// 256, the log-loss is above that of the frozen model by `ln(1 / (1 − trust)) + 1` nats at most, whatever the labels; over the labels of any
 /// stretch within it, by `ln(512)` more.
@@ -75,14 +67,57 @@ impl Head {
 /// A head rests on the last 256 to 511 labels ([`first_label`]). Two are kept, the second begun 256 labels after the first: when the first
 /// has seen 512 it goes, and the second takes its place. So a head that has lived through thousands of labels, and one that is made anew
 /// from the last few hundred, are the same to the bit.
-///
-/// # Source
-/// West, Harrison and Migon, "Dynamic Generalized Linear Models and Bayesian Forecasting", JASA 80, 1985, section 2 (linearised update).
-pub struct Adapt {
+#[derive(Clone, Debug)]
+pub struct Heads {
     /// The head in use, and the one that will follow it.
-    heads: Option<[Head; 2]>,
+    both: Option<[Head; 2]>,
     /// Labels of this log so far, those passed over included.
     labels: u64,
+}
+
+impl Heads {
+    /// The heads of a log of which `passed` labels, a number that [`first_label`] gave, are passed over.
+    pub fn after(form: &Form, passed: u64) -> Self {
+        Self { both: Head::new(form).map(|head| [head.clone(), head]), labels: passed }
+    }
+
+    /// The mixing weights of the frozen model and of the head.
+    pub fn trust(&self) -> [f64; 2] {
+        match &self.both {
+            Some([Head { mixture, .. }, _]) => <[f64; 2]>::try_from(mixture.weights()).unwrap_or([1.0, 0.0]),
+            None => [1.0, 0.0],
+        }
+    }
+
+    /// The logit of a pair, of which the head reads `input`.
+    pub fn score(&self, logit_frozen: f32, input: &[f64]) -> f32 {
+        let Some([head, _]) = &self.both else { return logit_frozen };
+        let shift = head.model.mean(input);
+        // Nothing to add leaves the bits as they are.
+        if shift == 0.0 { logit_frozen } else { logit(head.mixture.forecast(&head.forecasts(logit_frozen, shift))) }
+    }
+
+    /// Learns one label.
+    pub fn learn(&mut self, form: &Form, logit_frozen: f32, input: &[f64], positive: bool) {
+        let Some([head, next]) = &mut self.both else { return };
+        let first = first_label(self.labels);
+        head.learn(logit_frozen, input, positive);
+        if self.labels >= first + LABELS_MOST / 2 {
+            next.learn(logit_frozen, input, positive);
+        }
+        self.labels += 1;
+        if first_label(self.labels) != first {
+            core::mem::swap(head, next);
+            if let Some(fresh) = Head::new(form) {
+                *next = fresh;
+            }
+        }
+    }
+}
+
+/// The fold from matured labels to the personal heads.
+pub struct Adapt {
+    heads: Heads,
     at: Workspace,
     item: Vec<f32>,
 }
@@ -95,26 +130,23 @@ impl Adapt {
 
     /// The head of a log of which `passed` labels, a number that [`first_label`] gave, are passed over.
     pub fn after(ranker: &Ranker, passed: u64) -> Self {
-        let heads = Head::new(ranker).map(|head| [head.clone(), head]);
-        Self { heads, labels: passed, at: ranker.workspace(), item: vec![0.0; ranker.item_len()] }
+        let heads = Heads::after(ranker.head(), passed);
+        Self { heads, at: ranker.workspace(), item: vec![0.0; ranker.item_len()] }
     }
 
     /// Labels of this log so far, those passed over included.
     pub const fn labels(&self) -> u64 {
-        self.labels
+        self.heads.labels
     }
 
     /// Labels that the head rests on.
     pub const fn learned(&self) -> u64 {
-        self.labels - first_label(self.labels)
+        self.labels() - first_label(self.labels())
     }
 
     /// The mixing weights of the frozen model and of the head.
     pub fn trust(&self) -> [f64; 2] {
-        match &self.heads {
-            Some([Head { mixture, .. }, _]) => <[f64; 2]>::try_from(mixture.weights()).unwrap_or([1.0, 0.0]),
-            None => [1.0, 0.0],
-        }
+        self.heads.trust()
     }
 
     /// The logit of a pair as this user's own history corrects it.
@@ -123,18 +155,14 @@ impl Adapt {
     /// `item`, `dense`: as for [`Ranker::score_pair`].
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn score(&self, ranker: &Ranker, logit_frozen: f32, item: &[f32], dense: &[f32]) -> f32 {
-        let Some([head, _]) = &self.heads else { return logit_frozen };
         let mut input: Input = [0.0; Prior::MOST_FEATURES];
         let read = ranker.read_pair(item, dense, &mut input);
-        let shift = head.model.mean(&input[..read]);
-        // Nothing to add leaves the bits as they are.
-        if shift == 0.0 { logit_frozen } else { logit(head.mixture.forecast(&head.forecasts(logit_frozen, shift))) }
+        self.heads.score(logit_frozen, &input[..read])
     }
 
     /// Learns from one matured label of the schema's first kind; others are for the lab.
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn learn(&mut self, ranker: &Ranker, example: &Example<'_>) {
-        let Some([head, next]) = &mut self.heads else { return };
         if example.label != 0 {
             return;
         }
@@ -143,24 +171,13 @@ impl Adapt {
         let frozen = ranker.score_pair(&mut self.at, &self.item, example.dense);
         let mut input: Input = [0.0; Prior::MOST_FEATURES];
         let read = ranker.read_pair(&self.item, example.dense, &mut input);
-        let first = first_label(self.labels);
-        head.learn(frozen, &input[..read], example.positive);
-        if self.labels >= first + LABELS_MOST / 2 {
-            next.learn(frozen, &input[..read], example.positive);
-        }
-        self.labels += 1;
-        if first_label(self.labels) != first {
-            core::mem::swap(head, next);
-            if let Some(fresh) = Head::new(ranker) {
-                *next = fresh;
-            }
-        }
+        self.heads.learn(ranker.head(), frozen, &input[..read], example.positive);
     }
 
     /// Writes the heads in one form only.
     pub fn encode(&self, out: &mut Writer) {
-        out.varint(self.labels);
-        for head in self.heads.iter().flatten() {
+        out.varint(self.labels());
+        for head in self.heads.both.iter().flatten() {
             for part in [head.model.encode(), head.mixture.encode()] {
                 out.count(part.len());
                 out.raw(&part);
@@ -174,7 +191,7 @@ impl Adapt {
     /// [`Malformed`].
     pub fn decode(ranker: &Ranker, bytes: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut adapt = Self::after(ranker, bytes.varint());
-        for head in adapt.heads.iter_mut().flatten() {
+        for head in adapt.heads.both.iter_mut().flatten() {
             let n = bytes.count();
             let model = BayesLinear::decode(Rc::clone(&ranker.head().prior), bytes.raw(n));
             head.model = model.map_err(|_| Malformed)?;

@@ -4,6 +4,6 @@ mod adapt;
 mod clock;
 mod observe;
 
-pub use adapt::{Adapt, LABELS_MOST, first_label};
+pub use adapt::{Adapt, Heads, LABELS_MOST, first_label};
 pub use clock::Clock;
 pub use observe::{Example, Observe, Unread, word_keys};

@@ -5,6 +5,7 @@ pub mod estimate;
 pub mod evaluate;
 pub mod features;
 mod files;
+pub mod head;
 pub mod import;
 pub mod inspect;
 pub mod keys;

@@ -18,6 +18,7 @@ pub mod off_policy;
 pub mod pack;
 pub mod phone;
 pub mod plot;
+pub mod prior;
 pub mod ranking;
 pub mod replay;
 pub mod report;

@@ -88,7 +88,7 @@ fn tensors(bytes: &[u8]) -> anyhow::Result<Vec<Tensor>> {
 }
 
 /// The spec that stands in a file's own metadata.
-fn own_spec(bytes: &[u8]) -> anyhow::Result<Option<String>> {
+pub(super) fn own_spec(bytes: &[u8]) -> anyhow::Result<Option<String>> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).context("this is no safetensors file")?;
     Ok(metadata.metadata().as_ref().and_then(|m| m.get("zhiji").cloned()))
 }
