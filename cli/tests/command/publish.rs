@@ -332,7 +332,16 @@ fn a_stage_grows_without_taking_a_device_back_and_a_rollback_goes_forward() {
     let payload = manifest["payload"].as_str().unwrap();
     let first: serde_json::Value =
         serde_json::from_slice(&fs::read(place.site.join("manifests/1.json")).unwrap()).unwrap();
-    let of = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["bundles"].clone();
+    // The same bundles; how phones come to them is another matter.
+    let of = |text: &str| {
+        let mut bundles = serde_json::from_str::<serde_json::Value>(text).unwrap()["bundles"].take();
+        bundles
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|entry| drop(entry.as_object_mut().unwrap().remove("deltas")));
+        bundles
+    };
     assert_eq!(of(payload), of(first["payload"].as_str().unwrap()));
     let args = rollback("9");
     let said = refused(&args.iter().map(String::as_str).collect::<Vec<_>>());
