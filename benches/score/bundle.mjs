@@ -67,3 +67,66 @@ export function fm({ features, k, weight, factors, bias }) {
     'fm.factors.scale': ['F32', [buckets], padded(factors.scale, buckets)],
   })
 }
+
+/** The item table: row r has the wire id r; its vectors are bytes. */
+const itemTable = (items, d, { bytes, scale }) => ({
+  'items.ids': ['U64', [items], BigUint64Array.from({ length: items }, (_, row) => BigInt(row))],
+  'item.vectors': ['I8', [items, d], bytes], 'item.vectors.scale': ['F32', [items], scale],
+})
+const hash = (row) => row.toString(16).padStart(16, '0')
+const probe = (history, item, logit) => ({
+  dense: [], item: hash(item), recent: Array.from(history, (row) => ({ item: hash(row), words: [] })), logits: [logit],
+})
+
+/** `attention` beside the item, their product, and an `mlp` over the three. The first candidate is the probe. */
+export function din({ items, d, hidden, table, history, candidates, attention, mlp }, logits) {
+  const tensors = itemTable(items, d, table)
+  for (const [name, layers] of [['attention', attention], ['mlp', mlp]]) {
+    layers.forEach(({ outputs, inputs, weight, bias }, l) => {
+      tensors[`${name}.${l}.weight`] = ['F32', [outputs, inputs], weight]
+      tensors[`${name}.${l}.bias`] = ['F32', [outputs], bias]
+    })
+  }
+  return bundle({
+    ranker: {
+      blocks: [
+        { block: 'item' }, { block: 'attention', of: ['item'], widths: [hidden, 1] }, { block: 'product', of: ['attention', 'item'] },
+        { block: 'mlp', of: ['attention', 'item', 'product'], widths: mlp.map(({ outputs }) => outputs) },
+      ],
+      tiers: task(['mlp']),
+    },
+    probes: [probe(history, candidates[0], logits[0])],
+  }, tensors)
+}
+
+/** `sequence`, met with the whole catalogue. The best item is the probe. */
+export function sasrec({ items, d, heads, table, history, position, layers, norm }, [item, score]) {
+  const tensors = { ...itemTable(items, d, table), 'sequence.position.weight': ['F32', [history.length, d], position] }
+  const vector = (name, numbers) => { tensors[`sequence.${name}`] = ['F32', [numbers.length], numbers] }
+  layers.forEach(({ norm1, project, out, norm2, linear1, linear2 }, l) => {
+    const linear = (name, { outputs, inputs, weight, bias }, [w, b] = ['.weight', '.bias']) => {
+      tensors[`sequence.layers.${l}.${name}${w}`] = ['F32', [outputs, inputs], weight]
+      vector(`layers.${l}.${name}${b}`, bias)
+    }
+    linear('self_attn.in_proj', project, ['_weight', '_bias'])
+    linear('self_attn.out_proj', out)
+    linear('linear1', linear1)
+    linear('linear2', linear2)
+    for (const [name, { weight, bias }] of [['norm1', norm1], ['norm2', norm2]]) {
+      vector(`layers.${l}.${name}.weight`, weight)
+      vector(`layers.${l}.${name}.bias`, bias)
+    }
+  })
+  vector('norm.weight', norm.weight)
+  vector('norm.bias', norm.bias)
+  return bundle({
+    ranker: {
+      blocks: [
+        { block: 'item' }, { block: 'sequence', of: ['item'], layers: layers.length, heads, norm: 'pre' },
+        { block: 'vector', of: ['sequence', 'item'] },
+      ],
+      tiers: task(['vector']),
+    },
+    probes: [probe(history, item, score)],
+  }, tensors)
+}

@@ -1,6 +1,6 @@
 // Measures the workloads in Node or in headless Chromium:
 //
-//   node benches/score/run.mjs --section score|fold --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
+//   node benches/score/run.mjs --section score|fold|page --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -32,7 +32,7 @@ function file(name) {
 const settings = { section: given.section, rounds: Number(given.rounds), roundMs: 0.3, only: given.only }
 
 /** What measures each section. */
-const SCRIPTS = { score: './workloads.mjs', fold: './figures.mjs' }
+const SCRIPTS = { score: './workloads.mjs', fold: './figures.mjs', page: './page.mjs' }
 
 let outcome
 if (given.environment === 'node') {

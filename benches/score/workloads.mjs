@@ -80,7 +80,9 @@ async function libraries(read, peers, log) {
   const all = []
   const own = (of, ...given) => (key) => of[key] && ((workload) => of[key](...given, workload))
   for (const build of ['simd', 'mvp']) {
-    all.push({ name: 'zhiji', build, make: own(zhiji, await zhiji.open(await read(`module/${build}.wasm`))) })
+    const scored = own(zhiji, await zhiji.open(await read(`module/${build}.wasm`)))
+    all.push({ name: 'zhiji', build, make: scored })
+    all.push({ name: 'zhiji, items kept', build, make: (key) => scored(`${key}Kept`) })
   }
   for (const build of ['simd', 'mvp']) {
     const bytes = await read(`kernels/${build}.wasm`)

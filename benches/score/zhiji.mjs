@@ -1,5 +1,6 @@
 // The engine: a bundle is loaded before the clock starts; a call copies its arguments into the module's memory and the result out of it.
 import * as bundles from './bundle.mjs'
+import * as reference from './reference.mjs'
 
 /** An instance of one of the modules that `cargo xtask bench` makes. */
 export async function open(bytes) {
@@ -101,5 +102,48 @@ export function cbLearn(engine, workload) {
       for (let i = 0; i < active; i++) input[i] = index[i]
       exports.learn(of, from, active, cost, probability)
     },
+  }
+}
+
+function dinBy(engine, workload, keep) {
+  const { exports } = engine
+  const { items, history, candidates } = workload
+  const of = engine.load(bundles.din(workload, reference.din(workload)))
+  if (keep) exports.keep(of, items)
+  const [recent, ids, to] = [engine.room(history.byteLength), engine.room(candidates.byteLength), engine.room(4 * candidates.length)]
+  exports.attend(of, recent, history.length, ids, candidates.length, to)
+  const [first, second] = [engine.view(Int32Array, recent, history.length), engine.view(Int32Array, ids, candidates.length)]
+  const [answer, out] = [engine.view(Float32Array, to, candidates.length), new Float32Array(candidates.length)]
+  return () => {
+    first.set(history)
+    second.set(candidates)
+    exports.attend(of, recent, history.length, ids, candidates.length, to)
+    out.set(answer)
+    return out
+  }
+}
+
+/** Everything in the call. */
+export const din = (engine, workload) => dinBy(engine, workload, false)
+/** What depends on the items alone is worked out once per bundle, as the engine does it. */
+export const dinKept = (engine, workload) => dinBy(engine, workload, true)
+
+export function sasrec(engine, workload) {
+  const { exports } = engine
+  const { history, most } = workload
+  const scores = reference.sasrecScores(workload)
+  const top = scores.reduce((best, score, item) => (score > scores[best] ? item : best), 0)
+  const of = engine.load(bundles.sasrec(workload, [top, scores[top]]))
+  const [recent, index, values] = [engine.room(history.byteLength), engine.room(4 * most), engine.room(4 * most)]
+  exports.retrieve(of, recent, history.length, most, index, values)
+  const input = engine.view(Int32Array, recent, history.length)
+  const [best, bestScores] = [engine.view(Int32Array, index, most), engine.view(Float32Array, values, most)]
+  const out = { index: new Int32Array(most), score: new Float32Array(most) }
+  return () => {
+    input.set(history)
+    exports.retrieve(of, recent, history.length, most, index, values)
+    out.index.set(best)
+    out.score.set(bestScores)
+    return out
   }
 }

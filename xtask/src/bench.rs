@@ -39,17 +39,20 @@ pub struct Arguments {
 enum Section {
     /// The five workloads beside other libraries.
     Score,
-    /// The fold, the personal head, a recorded event; memory.
+    /// The fold, the personal head, a recorded event.
     Fold,
+    /// A ranking through the package's own interface, in Node; sizes.
+    Page,
 }
 
 impl Section {
-    const ALL: [Section; 2] = [Section::Score, Section::Fold];
+    const ALL: [Section; 3] = [Section::Score, Section::Fold, Section::Page];
 
     const fn name(self) -> &'static str {
         match self {
             Section::Score => "score",
             Section::Fold => "fold",
+            Section::Page => "page",
         }
     }
 }
@@ -65,13 +68,19 @@ enum Environment {
 
 /// Builds, installs and measures.
 pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let (_, browser) = setup::all(workspace)?;
+    let (tools, browser) = setup::all(workspace)?;
     let module = build::for_benches(workspace)?;
     peers(workspace)?;
     let kernels = kernels(workspace)?;
     let sections = if arguments.sections.is_empty() { &Section::ALL[..] } else { &arguments.sections };
     for section in sections {
+        if *section == Section::Page {
+            build::all(workspace, &tools)?;
+        }
         for environment in environments(arguments) {
+            if *section == Section::Page && environment != "node" {
+                continue;
+            }
             let mut command = workspace.node("benches/score/run.mjs");
             command.args(["--section", section.name(), "--environment", environment]);
             command.args(["--rounds", &arguments.rounds.to_string()]).arg("--module").arg(&module);

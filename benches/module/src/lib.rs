@@ -7,6 +7,7 @@
 //! Addresses are taken on trust: the only caller is the benchmark, and what it got from [`room`] it may use.
 #![allow(clippy::missing_safety_doc, reason = "the module's head says it once")]
 
+mod deep;
 mod fold;
 
 use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
@@ -14,6 +15,7 @@ use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
 use zhiji::bandit::{EpsilonGreedy, LinearCost, Step};
 use zhiji::block::Fm;
 use zhiji::bundle::{self, Stack, Workspace};
+use zhiji::kernel::Best;
 use zhiji::score::probabilities;
 
 /// The space that the benchmarks' bundles are for.
@@ -24,6 +26,11 @@ pub struct Model {
     stack: Stack,
     at: Workspace,
     scratch: Vec<f32>,
+    /// What depends on the candidates alone, one behind the other.
+    items: Vec<f32>,
+    /// The same of the whole catalogue, where it is kept.
+    kept: Vec<f32>,
+    best: Option<Best>,
 }
 
 /// A bandit and what it writes while it predicts.
@@ -47,7 +54,14 @@ pub unsafe extern "C" fn load(bytes: *const u8, length: usize) -> *mut Model {
         Ok(bundle) => {
             let stack = bundle.stack().clone();
             let at = stack.workspace();
-            Box::leak(Box::new(Model { stack, at, scratch: vec![0.0; 512] }))
+            Box::leak(Box::new(Model {
+                stack,
+                at,
+                scratch: vec![0.0; 512],
+                items: Vec::new(),
+                kept: Vec::new(),
+                best: None,
+            }))
         }
         Err(_) => core::ptr::null_mut(),
     }
