@@ -179,17 +179,6 @@ impl Item {
         Self { id: self.id.clone(), wire: self.wire, values, keys: self.keys.clone() }
     }
 
-    /// The same item with the candidate's own volatile numbers (in the schema's order; none where absent).
-    pub fn with_volatiles(&self, schema: &Schema, numbers: &[Option<f32>]) -> Self {
-        let mut item = self.clone();
-        for (field, number) in schema.volatiles().zip(numbers) {
-            if let Some(slot) = item.values.get_mut(field) {
-                *slot = number.map_or(Value::Absent, Value::Number);
-            }
-        }
-        item
-    }
-
     /// Writes the item with its words given as numbers by `intern`.
     pub(crate) fn write(&self, out: &mut Writer, intern: &mut dyn FnMut(&str) -> u32) {
         out.text(&self.id);

@@ -9,6 +9,7 @@ use crate::keyed::KeyMap;
 use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
 use crate::rng::Rng;
 use crate::time::Timestamp;
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -86,10 +87,12 @@ impl Engine {
         {
             return Err(Error::BadArgument { part: "candidates", reason: "lists of one length" });
         }
-        let items = self.candidates(request, columns)?;
+        let items = self.candidates(request)?;
+        // For each volatile field its column in the request.
+        let volatiles: Vec<usize> = self.schema.volatiles().collect();
         let expressed = self.observe.memory.acts > 0 || self.schema.policy.cold_model;
         let personalised = self.log.is_some() && expressed;
-        let scores = if personalised { self.scores(request, &items)? } else { vec![(0.0, false); n] };
+        let scores = if personalised { self.scores(request, &items, &volatiles)? } else { vec![(0.0, false); n] };
         let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
         let memory = personalised.then_some(&self.observe.memory);
         let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
@@ -99,7 +102,8 @@ impl Engine {
         let mut entries: Vec<Entry<'_>> = Vec::with_capacity(n);
         for (index, item) in items.iter().enumerate() {
             let twice = seen.insert(item.wire(), 0).is_some();
-            if twice || !filter::passes(&self.schema, &self.schema.policy, memory, &self.control.blocks, item) {
+            let number = |field| number(request, &volatiles, index, item, field);
+            if twice || !filter::passes(&self.schema, memory, &self.control.blocks, item, &number) {
                 continue;
             }
             let flags = request.flags.get(index).copied().unwrap_or(0);
@@ -140,32 +144,18 @@ impl Engine {
         self.ranker.tiers()
     }
 
-    /// The candidates with the numbers they have now.
-    fn candidates(&self, request: &Request<'_>, columns: usize) -> Result<Vec<Item>> {
-        let mut numbers = vec![None; columns];
-        request
-            .handles
-            .iter()
-            .enumerate()
-            .map(|(i, handle)| {
-                let known = self.known(*handle)?;
-                let row = request.volatiles.get(i * columns..(i + 1) * columns).filter(|row| !row.is_empty());
-                Ok(match row {
-                    None => (*known.item).clone(),
-                    Some(row) => {
-                        for (slot, x) in numbers.iter_mut().zip(row) {
-                            *slot = x.is_finite().then_some(*x);
-                        }
-                        known.item.with_volatiles(&self.schema, &numbers)
-                    }
-                })
-            })
-            .collect()
+    /// The candidates as they are known.
+    fn candidates(&self, request: &Request<'_>) -> Result<Vec<Rc<Item>>> {
+        let mut items = Vec::with_capacity(request.handles.len());
+        for handle in request.handles {
+            items.push(Rc::clone(&self.known(*handle)?.item));
+        }
+        Ok(items)
     }
 
     /// Blended logits, and whether what the user did is what speaks for the item.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn scores(&mut self, request: &Request<'_>, items: &[Item]) -> Result<Vec<(f32, bool)>> {
+    fn scores(&mut self, request: &Request<'_>, items: &[Rc<Item>], volatiles: &[usize]) -> Result<Vec<(f32, bool)>> {
         let context = self.context(request.now);
         let mut dense = vec![0.0f32; self.layout.len()];
         let mut at = core::mem::take(&mut self.workspace);
@@ -177,7 +167,7 @@ impl Engine {
         let adapted = self.replay.is_none();
         let mut scores = Vec::with_capacity(items.len());
         for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
-            let number = |field| item.number(field);
+            let number = |field| number(request, volatiles, index, item, field);
             let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
             let candidate = Candidate { item, number: &number, prior };
             self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
@@ -198,6 +188,15 @@ impl Engine {
         let session = self.log.as_ref().map_or(0, |l| l.current_session());
         let now_ms = self.observe.clock().score_reading(session, now.ms());
         Context { now_ms, utc_offset_minutes: self.utc_offset_minutes }
+    }
+}
+
+/// A number of a candidate as it is now: a volatile one is what the request says, where it says anything.
+fn number(request: &Request<'_>, volatiles: &[usize], index: usize, item: &Item, field: usize) -> Option<f32> {
+    let column = volatiles.iter().position(|volatile| *volatile == field).filter(|_| !request.volatiles.is_empty());
+    match column {
+        None => item.number(field),
+        Some(column) => request.volatiles.get(index * volatiles.len() + column).copied().filter(|x| x.is_finite()),
     }
 }
 

@@ -3,11 +3,17 @@
 use crate::control::Block;
 use crate::features::memory::Memory;
 use crate::item::Item;
-use crate::schema::{Policy, Schema};
+use crate::schema::Schema;
 
-/// Whether the candidate may be shown at all. Numbers are the candidate's own; a number it does not have does not exclude it.
-pub fn passes(schema: &Schema, policy: &Policy, memory: Option<&Memory>, blocks: &[Block], item: &Item) -> bool {
-    let stocked = policy.filters.iter().all(|f| item.number(f.field).is_none_or(|x| x >= f.at_least));
+/// Whether the candidate may be shown at all. `number` gives those of its fields as they are now; one that it does not have does not exclude it.
+pub fn passes(
+    schema: &Schema,
+    memory: Option<&Memory>,
+    blocks: &[Block],
+    item: &Item,
+    number: &dyn Fn(usize) -> Option<f32>,
+) -> bool {
+    let stocked = schema.policy.filters.iter().all(|f| number(f.field).is_none_or(|x| x >= f.at_least));
     let wanted = !blocks
         .iter()
         .any(|b| schema.field(&b.field).is_ok_and(|field| item.words(field).iter().any(|w| w.text == b.value)));
