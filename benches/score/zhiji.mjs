@@ -127,23 +127,3 @@ function dinBy(engine, workload, keep) {
 export const din = (engine, workload) => dinBy(engine, workload, false)
 /** What depends on the items alone is worked out once per bundle, as the engine does it. */
 export const dinKept = (engine, workload) => dinBy(engine, workload, true)
-
-export function sasrec(engine, workload) {
-  const { exports } = engine
-  const { history, most } = workload
-  const scores = reference.sasrecScores(workload)
-  const top = scores.reduce((best, score, item) => (score > scores[best] ? item : best), 0)
-  const of = engine.load(bundles.sasrec(workload, [top, scores[top]]))
-  const [recent, index, values] = [engine.room(history.byteLength), engine.room(4 * most), engine.room(4 * most)]
-  exports.retrieve(of, recent, history.length, most, index, values)
-  const input = engine.view(Int32Array, recent, history.length)
-  const [best, bestScores] = [engine.view(Int32Array, index, most), engine.view(Float32Array, values, most)]
-  const out = { index: new Int32Array(most), score: new Float32Array(most) }
-  return () => {
-    input.set(history)
-    exports.retrieve(of, recent, history.length, most, index, values)
-    out.index.set(best)
-    out.score.set(bestScores)
-    return out
-  }
-}

@@ -89,6 +89,10 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
     let mut likeness = diversity::Likeness::new(policy.lambda, entries, shown);
     let mut neighbours: Vec<&Item> = shown.to_vec();
     let mut placed: Vec<Placed> = Vec::with_capacity(slots);
+    // Candidates for a place, those of them that keep every window, and what these are worth: made once, as there may be thousands.
+    let room = || Vec::with_capacity(entries.len());
+    let (mut any, mut fits, mut values): (Vec<usize>, Vec<usize>, Vec<f32>) =
+        (room(), room(), Vec::with_capacity(entries.len()));
     let explore_at = explore::place(policy, slots).filter(|_| !page_order && rng.is_some());
     for slot in 0..slots {
         let reserved = entries.iter().enumerate().find(|(i, e)| free[*i] && reserved_for(e) == Some(slot));
@@ -96,7 +100,8 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
             (at, if entry.ad { Reason::Ad } else { Reason::Pinned }, None)
         } else {
             let open = |i: usize, e: &Entry<'_>| free[i] && reserved_for(e).is_none_or(|s| s < slot || s >= slots);
-            let any: Vec<usize> = entries.iter().enumerate().filter(|(i, e)| open(*i, e)).map(|(i, _)| i).collect();
+            any.clear();
+            any.extend(entries.iter().enumerate().filter(|(i, e)| open(*i, e)).map(|(i, _)| i));
             if any.is_empty() {
                 // Only reserved candidates for later places are left: the earliest of them moves up.
                 let Some(at) = free.iter().position(|f| *f) else { break };
@@ -104,12 +109,13 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
             } else if page_order {
                 (any[0], Reason::PageOrder, None)
             } else {
-                let mut fits: Vec<usize> =
-                    any.iter().copied().filter(|&i| window::fits(policy, &neighbours, entries[i].item)).collect();
+                fits.clear();
+                fits.extend(any.iter().copied().filter(|&i| window::fits(policy, &neighbours, entries[i].item)));
                 if fits.is_empty() {
-                    fits = any;
+                    fits.extend_from_slice(&any);
                 }
-                let values: Vec<f32> = fits.iter().map(|&i| likeness.value(i)).collect();
+                values.clear();
+                values.extend(fits.iter().map(|&i| likeness.value(i)));
                 // In any other place nothing is drawn: the rule without exploration takes the best.
                 let (epsilon, words) = match rng.as_mut().filter(|_| explore_at == Some(slot)) {
                     Some(rng) => (f64::from(policy.epsilon), [rng.word(), rng.word()]),

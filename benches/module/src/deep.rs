@@ -4,8 +4,6 @@
 
 use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
 
-use zhiji::kernel::Best;
-
 use crate::Model;
 
 /// Takes up what the user met lately.
@@ -58,26 +56,4 @@ pub unsafe extern "C" fn attend(
         }
     }
     model.stack.score_pairs(&mut model.at, &model.items, (&[], 0), 0, out);
-}
-
-/// The best of the whole catalogue for what the user met lately, the newest first.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retrieve(
-    model: *mut Model,
-    history: *const u32,
-    recent: usize,
-    most: usize,
-    index: *mut u32,
-    score: *mut f32,
-) {
-    // SAFETY: see the head of the module.
-    let (model, history, index, score) =
-        unsafe { (&mut *model, slice(history, recent), slice_mut(index, most), slice_mut(score, most)) };
-    user(model, history);
-    let best = model.best.get_or_insert_with(|| Best::new(most));
-    best.clear();
-    model.stack.retrieve(&mut model.at, "vector", best);
-    for ((slot, value), (item, of)) in index.iter_mut().zip(score).zip(best.ranked()) {
-        (*slot, *value) = (item, of);
-    }
 }
