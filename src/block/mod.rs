@@ -4,6 +4,8 @@
 //! alone (once per request), and the pair. A logit is the sum of the three.
 
 pub mod attention;
+mod blend;
+mod calibration;
 mod covisit;
 mod error;
 mod fm;
@@ -15,6 +17,8 @@ pub mod vector;
 mod wide;
 
 pub use attention::Attention;
+pub use blend::Blend;
+pub use calibration::{Calibration, MOST_KNOTS};
 pub use covisit::{Covisit, Neighbours};
 pub use error::BlockError;
 pub use fm::Fm;

@@ -21,7 +21,7 @@ pub(super) struct Probe {
     words: Vec<(u16, u64)>,
     /// The newest first.
     recent: Vec<(u64, Vec<u64>)>,
-    /// Those of all tasks, tier by tier, and whether each is meant bit for bit.
+    /// Those of all tasks and blends, tier by tier, and whether each is meant bit for bit.
     logits: Vec<(f32, bool)>,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes) -> Optio
 }
 
 impl Probe {
-    /// The logits that this device computes: those of all tasks, tier by tier.
+    /// What this device computes: the logits of all tasks, tier by tier, and behind those of a tier that has a blend, its score.
     pub fn answers(&self, stack: &Stack) -> Vec<f32> {
         let mut at = stack.workspace();
         let mut item = vec![0.0; stack.item_len()];
@@ -113,7 +113,9 @@ impl Probe {
         for tier in 0..stack.tiers() {
             let mut logits = vec![0.0; stack.labels(tier).count()];
             stack.score_pair(&mut at, &item, &self.dense, tier, &mut logits);
+            let score = stack.blend(tier).map(|blend| blend.score(&mut logits.iter().copied()));
             all.extend(logits);
+            all.extend(score);
         }
         all
     }
@@ -138,10 +140,12 @@ impl Probe {
 
 /// Runs all probes.
 pub(super) fn run(probes: &[Probe], stack: &Stack) -> Result<(), BundleError> {
-    let tasks: usize = (0..stack.tiers()).map(|tier| stack.labels(tier).count()).sum();
     for (index, probe) in probes.iter().enumerate() {
-        if probe.logits.len() != tasks {
-            return Err(BundleError::Spec { at: "probes.logits", reason: "give one for each task, tier by tier" });
+        if probe.logits.len() != stack.answers() {
+            return Err(BundleError::Spec {
+                at: "probes.logits",
+                reason: "give one for each task, tier by tier, and one for each blend",
+            });
         }
         if let Some((expected, found)) = probe.differs(stack) {
             return Err(BundleError::Probe { index, expected, found });

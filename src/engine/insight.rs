@@ -3,8 +3,9 @@
 use super::Engine;
 use crate::error::Result;
 use crate::features::Candidate;
-use crate::item::Word;
+use crate::item::{Item, Word};
 use crate::schema::Role;
+use crate::score::probability;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -20,6 +21,15 @@ pub struct Why {
     pub value: String,
     /// Logits it adds.
     pub weight: f32,
+}
+
+/// What the model predicts of one item: a label, and how likely it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The label of the schema.
+    pub label: String,
+    /// Calibrated, and corrected by what this user's own labels taught where the personal head corrects that label.
+    pub probability: f32,
 }
 
 /// One interest of the user: a word, and what speaks for it.
@@ -83,13 +93,7 @@ impl Engine {
         if self.log.is_none() || (self.observe.memory.acts == 0 && !self.schema.policy.cold_model) {
             return Ok([page("page")].to_vec());
         }
-        let context = self.context(now);
-        let mut dense = alloc::vec![0.0; self.layout.len()];
-        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
-        let item = &known.item;
-        let number = |field| item.number(field);
-        let candidate = Candidate { item, number: &number, prior: None };
-        self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
+        let (item, dense) = (&known.item, self.dense(&known.item, now));
         let mut sums: Vec<(&str, f32)> = Vec::new();
         let memory = &self.observe.memory;
         let (recent, user) = (memory.recent_at(memory.chosen), self.layout.user_len());
@@ -129,6 +133,37 @@ impl Engine {
             whys.push(page("model"));
         }
         Ok(whys)
+    }
+
+    /// The features of an item now.
+    fn dense(&self, item: &Item, now: Timestamp) -> Vec<f32> {
+        let context = self.context(now);
+        let mut dense = alloc::vec![0.0; self.layout.len()];
+        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let number = |field| item.number(field);
+        let candidate = Candidate { item, number: &number, prior: None };
+        self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
+        dense
+    }
+
+    /// What the tier that ranked last predicts of an item: each of its tasks.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::UnknownItem`].
+    pub fn predictions(&self, handle: u32, now: Timestamp) -> Result<Vec<Prediction>> {
+        let dense = self.dense(&self.known(handle)?.item, now);
+        let (memory, fixed, mut at) = (&self.observe.memory, self.fixed(handle), self.ranker.workspace());
+        self.ranker.choose_tier(&mut at, self.tier);
+        self.ranker.score_user(&mut at, &dense, memory.recent_at(memory.chosen));
+        let mut logits = alloc::vec![0.0; self.ranker.tasks(&at)];
+        self.ranker.score_panel(&mut at, &[fixed], &[&dense], &mut logits);
+        if let Some(logit) = logits.get_mut(self.ranker.led(&at)).filter(|_| self.replay.is_none()) {
+            *logit = self.adapt.score(&self.ranker, *logit, fixed, &dense);
+        }
+        let labels = self.ranker.stack().labels(at.tier());
+        let each =
+            labels.zip(logits).map(|(label, z)| Prediction { label: label.to_string(), probability: probability(z) });
+        Ok(each.collect())
     }
 
     fn strongest<'a>(&self, words: &'a [Word]) -> Option<&'a Word> {

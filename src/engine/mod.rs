@@ -12,7 +12,7 @@ mod sealing;
 mod snapshot;
 mod update;
 
-pub use insight::{Interest, Report, Why};
+pub use insight::{Interest, Prediction, Report, Why};
 pub use privacy::Forget;
 pub use ranking::{Request, Slate, reason_code};
 pub use record::Track;

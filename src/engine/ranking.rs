@@ -4,6 +4,7 @@ use super::Engine;
 use crate::error::{Error, Result};
 use crate::features::{Candidate, Context};
 use crate::item::Item;
+use crate::kernel::linear::PANEL;
 use crate::kernel::math::ln_f64;
 use crate::keyed::KeyMap;
 use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
@@ -157,28 +158,45 @@ impl Engine {
     #[cfg_attr(zhiji_phone, optimize(speed))]
     fn scores(&mut self, request: &Request<'_>, items: &[Rc<Item>], volatiles: &[usize]) -> Result<Vec<(f32, bool)>> {
         let context = self.context(request.now);
-        let mut dense = vec![0.0f32; self.layout.len()];
+        let width = self.layout.len();
+        let mut dense = vec![0.0f32; PANEL * width];
         let mut at = core::mem::take(&mut self.workspace);
-        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense);
+        let rates = self.layout.fill_user(&self.schema, &self.observe.memory, context, &mut dense[..width]);
+        for row in 1..PANEL {
+            dense.copy_within(..self.layout.user_len(), row * width);
+        }
         let memory = &self.observe.memory;
         self.tier = self.ranker.choose_tier(&mut at, request.tier);
-        self.ranker.score_user(&mut at, &dense, memory.recent_at(memory.chosen));
+        self.ranker.score_user(&mut at, &dense[..width], memory.recent_at(memory.chosen));
+        let (led, tasks) = (self.ranker.led(&at), self.ranker.tasks(&at).max(1));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let adapted = self.replay.is_none();
         let mut scores = Vec::with_capacity(items.len());
-        for (index, (item, handle)) in items.iter().zip(request.handles).enumerate() {
-            let number = |field| number(request, volatiles, index, item, field);
-            let prior = request.priors.get(index).copied().filter(|p| p.is_finite());
-            let candidate = Candidate { item, number: &number, prior };
-            self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, &mut dense);
-            let fixed = self.fixed(*handle);
-            let frozen = self.ranker.score_pair(&mut at, fixed, &dense);
-            let personal = if adapted { self.adapt.score(&self.ranker, frozen, fixed, &dense) } else { frozen };
-            let policy = &self.schema.policy;
-            let order = policy.page_order * ln_f64(1.0 + index as f64 / 10.0) as f32;
-            let score = personal - order - fatigue::penalty(&self.schema, &self.observe.memory, item);
-            let interest = likeness.and_then(|at| dense.get(at)).is_some_and(|x| *x > 0.0);
-            scores.push((if score.is_finite() { score } else { 0.0 }, interest));
+        let mut logits = vec![0.0; PANEL * tasks];
+        for (items, handles) in items.chunks(PANEL).zip(request.handles.chunks(PANEL)) {
+            let first = scores.len();
+            for ((index, item), dense) in items.iter().enumerate().zip(dense.chunks_mut(width)) {
+                let number = |field| number(request, volatiles, first + index, item, field);
+                let prior = request.priors.get(first + index).copied().filter(|p| p.is_finite());
+                let candidate = Candidate { item, number: &number, prior };
+                self.layout.fill_pair(&self.schema, &self.observe.memory, context, &rates, &candidate, dense);
+            }
+            let (mut fixed, mut rows) = ([&[][..]; PANEL], [&[][..]; PANEL]);
+            for (lane, (handle, dense)) in handles.iter().zip(dense.chunks(width)).enumerate() {
+                (fixed[lane], rows[lane]) = (self.fixed(*handle), dense);
+            }
+            self.ranker.score_panel(&mut at, &fixed[..items.len()], &rows[..items.len()], &mut logits);
+            for ((lane, item), logits) in items.iter().enumerate().zip(logits.chunks_mut(tasks)) {
+                if adapted && let Some(logit) = logits.get_mut(led) {
+                    *logit = self.adapt.score(&self.ranker, *logit, fixed[lane], rows[lane]);
+                }
+                let policy = &self.schema.policy;
+                let order = policy.page_order * ln_f64(1.0 + (first + lane) as f64 / 10.0) as f32;
+                let penalty = fatigue::penalty(&self.schema, &self.observe.memory, item);
+                let score = self.ranker.blend(&at, logits) - order - penalty;
+                let interest = likeness.and_then(|at| rows[lane].get(at)).is_some_and(|x| *x > 0.0);
+                scores.push((if score.is_finite() { score } else { 0.0 }, interest));
+            }
         }
         self.workspace = at;
         Ok(scores)

@@ -277,13 +277,54 @@ impl Ranker {
         self.led.get(at.tier()).and_then(|task| logits.get(*task)).copied().unwrap_or(0.0)
     }
 
-    /// What each feature of the pair adds to the logit of a tier, and what the recent past does.
-    ///
-    /// Of one linear block the parts are exact. Of any other stack they are what the logit loses without the feature, or without the past:
-    /// where blocks multiply, such parts do not add up to it.
+    /// Which task the personal head corrects, in the tier that was chosen.
+    pub fn led(&self, at: &Workspace) -> usize {
+        self.led.get(at.tier()).copied().unwrap_or(0)
+    }
+
+    /// How many tasks the tier that was chosen has.
+    pub fn tasks(&self, at: &Workspace) -> usize {
+        self.stack.labels(at.tier()).count()
+    }
+
+    /// The logits of all tasks of up to eight pairs, in the tier that was chosen.
     ///
     /// # Shapes
-    /// `item`, `dense`: as for [`Ranker::score_pair`]; the first result: the whole layout, zeros in the user's part of other stacks.
+    /// `items`, `dense`: for each pair what [`Ranker::score_pair`] takes; `logits`: for each pair one for each task.
+    pub fn score_panel(&self, at: &mut Workspace, items: &[&[f32]], dense: &[&[f32]], logits: &mut [f32]) {
+        self.stack.score_panel(at, items, dense, at.tier(), logits);
+    }
+
+    /// The score by which a pair is ranked: the blend of its tasks, or the logit of the one which the personal head corrects where there is no
+    /// blend. In logits.
+    ///
+    /// # Shapes
+    /// `logits`: one for each task, as the head has corrected them.
+    pub fn blend(&self, at: &Workspace, logits: &[f32]) -> f32 {
+        match self.stack.blend(at.tier()) {
+            Some(blend) => blend.score(&mut logits.iter().copied()),
+            None => logits.get(self.led(at)).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// The score of one pair before any personal head.
+    ///
+    /// # Shapes
+    /// As for [`Ranker::score_pair`].
+    fn score(&self, at: &mut Workspace, item: &[f32], dense: &[f32]) -> f32 {
+        let mut logits = [0.0; TASKS];
+        let logits = &mut logits[..self.tasks(at).min(TASKS)];
+        self.stack.score_pair(at, item, dense, at.tier(), logits);
+        self.blend(at, logits)
+    }
+
+    /// What each feature of the pair adds to the score of a tier, and what the recent past does.
+    ///
+    /// Of a sum of linear blocks the parts are exact. Of anything else they are what the score loses without the feature, or without the past:
+    /// where blocks multiply, and where tasks are blended, such parts do not add up to it.
+    ///
+    /// # Shapes
+    /// `item`, `dense`: as for [`Ranker::score_pair`]; the first result: the whole layout, zeros in the user's part where the parts are not exact.
     pub fn contributions(
         &self,
         tier: usize,
@@ -293,32 +334,36 @@ impl Ranker {
         user: usize,
     ) -> (Vec<f32>, f32) {
         let mut out = vec![0.0; dense.len()];
-        if let Some((picks, wide)) = self.stack.linear() {
-            let gathered: Vec<f32> = picks.iter().map(|p| dense.get(*p as usize).copied().unwrap_or(0.0)).collect();
-            let mut parts = vec![0.0; gathered.len()];
-            wide.contributions(&gathered, &mut parts);
-            for (pick, part) in picks.iter().zip(parts) {
-                if let Some(slot) = out.get_mut(*pick as usize) {
-                    *slot += part;
+        let mut at = self.workspace();
+        let tier = self.choose_tier(&mut at, tier);
+        let led = self.led(&at);
+        if let (None, Some(blocks)) = (self.stack.blend(tier), self.stack.additive(tier, led)) {
+            for (picks, wide, gain) in blocks {
+                let gathered: Vec<f32> = picks.iter().map(|p| dense.get(*p as usize).copied().unwrap_or(0.0)).collect();
+                let mut parts = vec![0.0; gathered.len()];
+                wide.contributions(&gathered, &mut parts);
+                for (pick, part) in picks.iter().zip(parts) {
+                    if let Some(slot) = out.get_mut(*pick as usize) {
+                        *slot += gain * part;
+                    }
                 }
             }
             return (out, 0.0);
         }
-        let (mut at, mut without) = (self.workspace(), dense.to_vec());
-        self.choose_tier(&mut at, tier);
+        let mut without = dense.to_vec();
         self.score_user(&mut at, dense, recent);
-        let whole = self.score_pair(&mut at, item, dense);
+        let whole = self.score(&mut at, item, dense);
         for (place, slot) in out.iter_mut().enumerate().skip(user) {
             let x = core::mem::take(&mut without[place]);
             if x != 0.0 {
-                *slot = whole - self.score_pair(&mut at, item, &without);
+                *slot = whole - self.score(&mut at, item, &without);
                 without[place] = x;
             }
         }
         let mut past = 0.0;
         if self.stack.reads_history() {
             self.score_user(&mut at, dense, Recent::default());
-            past = whole - self.score_pair(&mut at, item, dense);
+            past = whole - self.score(&mut at, item, dense);
         }
         (out, past)
     }

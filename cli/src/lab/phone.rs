@@ -94,13 +94,13 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Logits without and with the head.
-    fn score(&mut self, example: &Example<'_>) -> (f32, f32) {
+    /// Logits of a task, or the scores by which items are ranked, without and with the head.
+    fn score(&mut self, task: Option<usize>, example: &Example<'_>) -> (f32, f32) {
         self.learn(example.at_ms);
         self.ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
         self.score_user(example.dense, example.recent);
         let item = core::mem::take(&mut self.item);
-        let scores = self.score_pair(&item, example.dense);
+        let scores = self.both(task, &item, example.dense);
         self.item = item;
         scores
     }
@@ -110,16 +110,32 @@ impl<'a> Head<'a> {
         self.ranker.score_user(&mut self.workspace, dense, recent);
     }
 
-    /// Logits without and with what has been learnt so far; `item` is the ranker's own part for the item.
+    /// The scores by which items are ranked, without and with what has been learnt so far; `item` is the ranker's own part for the item.
     pub fn score_pair(&mut self, item: &[f32], dense: &[f32]) -> (f32, f32) {
-        let frozen = self.ranker.score_pair(&mut self.workspace, item, dense);
+        self.both(None, item, dense)
+    }
+
+    fn both(&mut self, task: Option<usize>, item: &[f32], dense: &[f32]) -> (f32, f32) {
+        let at = &mut self.workspace;
+        let mut logits = vec![0.0; self.ranker.tasks(at)];
+        self.ranker.score_panel(at, &[item], &[dense], &mut logits);
         // A model that overflows is not sound, however its scores were held: it must not be measured as if it were.
-        let frozen = if self.workspace.overflowed() { f32::NAN } else { frozen };
-        (frozen, self.adapt.score(self.ranker, frozen, item, dense))
+        if at.overflowed() {
+            return (f32::NAN, f32::NAN);
+        }
+        let wanted = |logits: &[f32]| match task {
+            Some(task) => logits.get(task).copied().unwrap_or(0.0),
+            None => self.ranker.blend(at, logits),
+        };
+        let (frozen, led) = (wanted(&logits), self.ranker.led(at));
+        if let Some(logit) = logits.get_mut(led) {
+            *logit = self.adapt.score(self.ranker, *logit, item, dense);
+        }
+        (frozen, wanted(&logits))
     }
 }
 
-/// Scores every example of one label, in the order in which they matured.
+/// Scores every example of one label, in the order in which they matured: by the task of that label, or by what ranks where it is not predicted.
 ///
 /// # Errors
 /// Where the data cannot be read.
@@ -131,6 +147,7 @@ pub fn score(
     rows: &mut Rows,
 ) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::new();
+    let task = data.schema.labels.get(label).and_then(|of| ranker.stack().labels(0).position(|name| name == of.name));
     let mut user_number = 0u32;
     let bar = progress(data.meta.users, "users scored");
     data.for_each_user(rows, |user| {
@@ -142,7 +159,7 @@ pub fn score(
             Signal::Next { .. } => {}
             Signal::New(example, origin, matured_ms) => {
                 if example.label == label {
-                    let (frozen, personal) = head.score(example);
+                    let (frozen, personal) = head.score(task, example);
                     let Origin { split, earlier } = origin;
                     let scored = |logit| Scored { user: user_number, earlier, positive: example.positive, logit };
                     pairs.push(Pair { frozen: scored(frozen), personal: scored(personal), split });
@@ -182,11 +199,11 @@ mod tests {
         };
         let mut head = Head::new(&ranker);
         head.remember(&shown(0, true), 100);
-        let (frozen, early) = head.score(&shown(99, false));
+        let (frozen, early) = head.score(None, &shown(99, false));
         assert_eq!(frozen.to_bits(), early.to_bits(), "what matures at 100 is not known at 99");
-        let (_, late) = head.score(&shown(100, false));
+        let (_, late) = head.score(None, &shown(100, false));
         assert!(late > frozen, "a positive label raises its like: {late} is not above {frozen}");
         head.reset();
-        assert_eq!(head.score(&shown(200, false)).1.to_bits(), frozen.to_bits());
+        assert_eq!(head.score(None, &shown(200, false)).1.to_bits(), frozen.to_bits());
     }
 }

@@ -62,8 +62,11 @@ impl Stack {
 
     /// The tier as a line, where it is one.
     fn line(&self, tier: usize) -> Option<Line<'_>> {
-        let [task] = self.tiers.get(tier)?.as_slice() else { return None };
+        let [task] = self.tasks(tier) else { return None };
         let [(place, gain)] = task.of.as_slice() else { return None };
+        if task.calibration.is_some() {
+            return None;
+        }
         for Block { kind, out, kept_item, .. } in &self.blocks {
             if let Kind::Wide { picks, wide, .. } = kind
                 && (place.side, place.from) == (Side::Pair, out.from)

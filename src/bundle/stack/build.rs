@@ -3,19 +3,18 @@
 //! Reading goes on whatever it meets (see `json::Place`); what was built of a spec that is wrong is thrown away.
 
 mod net;
+mod tiers;
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::kind::{Block, Kind};
 use super::place::{self, Place, Side};
-use super::{HISTORY_MOST, Stack, Task};
-use crate::block::{BlockError, Covisit, Fm, Neighbours, Table, Vectors, Wide};
+use super::{HISTORY_MOST, Stack};
+use crate::block::{Blend, BlockError, Covisit, Fm, Neighbours, Table, Vectors, Wide};
 use crate::bundle::notes::Notes;
 use crate::bundle::tensors::{ANY, Tensors};
-use crate::bundle::{
-    MOST_BLOCKS, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME_BYTES, MOST_TASKS, MOST_TIERS, TensorFault,
-};
+use crate::bundle::{MOST_BLOCKS, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME_BYTES, TensorFault};
 use crate::json;
 use crate::keyed::KeyMap;
 use crate::schema::hash64;
@@ -33,7 +32,7 @@ pub(in crate::bundle) const KINDS: [(&str, &[&str]); 13] = [
     ("mlp", &["of", "widths", "activation", "last", "norm"]),
     ("cross", &["of", "layers", "rank"]),
     ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"]),
-    ("mean", &["of"]),
+    ("mean", &["of", "over"]),
     ("product", &["of"]),
 ];
 
@@ -288,7 +287,7 @@ impl Builder<'_, '_> {
             "mlp" => self.mlp(name, spec),
             "cross" => self.cross(name, spec),
             "mmoe" => self.mmoe(name, spec),
-            "mean" => self.elementwise(Kind::Mean, spec),
+            "mean" => self.mean(spec),
             _ => self.elementwise(Kind::Product, spec),
         }?;
         // At most 32 blocks stand before the last bit.
@@ -408,6 +407,14 @@ impl Builder<'_, '_> {
         Some((Kind::Vector { at, query }, of, Side::Pair, 1))
     }
 
+    fn mean(&mut self, spec: json::Place<'_>) -> Built {
+        let over = spec.key("over").given().map_or("numbers", json::Place::text);
+        let known = over == "numbers" || over == "probabilities";
+        self.unless(known, "ranker.blocks.over", "name one of numbers, probabilities")?;
+        let (blend, count) = (over == "probabilities", spec.key("of").len());
+        self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }), spec)
+    }
+
     /// A block that makes one list of numbers of several of its width. It depends on all that they depend on.
     fn elementwise(&mut self, kind: Kind, spec: json::Place<'_>) -> Built {
         let of = self.of(spec)?;
@@ -419,45 +426,5 @@ impl Builder<'_, '_> {
             }
         }
         Some((kind, of, side, width))
-    }
-
-    #[inline(never)]
-    fn tiers(&mut self, spec: json::Place<'_>) -> Option<()> {
-        let count = spec.len();
-        self.unless((1..=MOST_TIERS).contains(&count), "ranker.tiers", "give 1 to 3 of them, the fullest first")?;
-        for tier in 0..count {
-            let specs = spec.at(tier).only(&["tasks"]).key("tasks");
-            let count = specs.len();
-            self.unless((1..=MOST_TASKS).contains(&count), TASKS, "give 1 to 8 of them")?;
-            let mut tasks: Vec<Task> = Vec::new();
-            for at in 0..count {
-                let task = self.task(specs.at(at), at, count)?;
-                let twice = tasks.iter().any(|other| other.label == task.label);
-                self.unless(!twice, "ranker.tiers.tasks.label", "a label stands there twice")?;
-                tasks.push(task);
-            }
-            self.stack.tiers.push(tasks);
-            self.stack.reads.push(core::mem::take(&mut self.found));
-        }
-        Some(())
-    }
-
-    fn task(&mut self, spec: json::Place<'_>, number: usize, tasks: usize) -> Option<Task> {
-        spec.only(&["label", "of", "gains"]);
-        let label = named(spec.key("label"), "ranker.tiers.tasks.label", &mut self.tensors.notes)?.to_string();
-        let (gains, read) = (spec.key("gains").given(), self.of(spec)?);
-        let fits = gains.is_none_or(|gains| gains.len() == read.len());
-        self.unless(fits, "ranker.tiers.tasks.gains", "give one number for each block")?;
-        let mut of = Vec::new();
-        for (at, place) in read.into_iter().enumerate() {
-            let gain = gains.map_or(1.0, |gains| gains.at(at).single());
-            self.unless(gain.is_finite(), "ranker.tiers.tasks.gains", "give finite numbers")?;
-            // A block of one number serves every task, one of as many as there are tasks gives each its own.
-            let sound = place.width == 1 || place.width == tasks;
-            self.unless(sound, TASKS, "name blocks of width 1, or of one number for each task")?;
-            let from = place.from + if place.width == 1 { 0 } else { number };
-            of.push((Place { from, width: 1, ..place }, gain));
-        }
-        Some(Task { label, of })
     }
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::place::{Place, single};
-use crate::block::{Covisit, Fm, Net, Table, Vectors, Wide};
+use crate::block::{Blend, Covisit, Fm, Net, Table, Vectors, Wide};
 
 /// One block.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ pub(super) enum Kind {
     Vector { at: usize, query: usize },
     /// See [`Net`].
     Net(Net),
-    /// Element by element.
-    Mean,
+    /// Element by element; of probabilities where there is a blend of as many as there are blocks, and the numbers are logits.
+    Mean(Option<Blend>),
     /// Element by element.
     Product,
 }
@@ -60,13 +60,20 @@ impl Kind {
             Self::Covisit(_) => "covisit",
             Self::Vector { .. } => "vector",
             Self::Net(net) => net.name(),
-            Self::Mean => "mean",
+            Self::Mean(_) => "mean",
             Self::Product => "product",
         }
     }
 
     /// The blocks that turn numbers into numbers, whatever they depend on.
     pub fn apply(&self, input: &[f32], out: &mut [f32]) {
+        if let Self::Mean(Some(blend)) = self {
+            let width = out.len();
+            for (at, slot) in out.iter_mut().enumerate() {
+                *slot = blend.score(&mut input.iter().skip(at).step_by(width).copied());
+            }
+            return;
+        }
         let product = matches!(self, Self::Product);
         let width = out.len().max(1);
         let share = if product { 1.0 } else { 1.0 / single(u32::try_from(input.len() / width).unwrap_or(1).max(1)) };

@@ -19,7 +19,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::block::{Query, Vectors, Wide};
+use crate::block::{Blend, Calibration, Query, Vectors, Wide};
 use crate::kernel::linear::{PANEL, padded};
 use crate::keyed::KeyMap;
 use kind::{Block, Kind};
@@ -36,12 +36,20 @@ pub const ID: &str = "id";
 /// The row of an item that the bundle has never seen.
 const NO_ROW: f32 = -1.0;
 
-/// One task of a tier: its logit is a weighted sum of blocks.
+/// One task of a tier: its logit is a weighted sum of blocks, calibrated.
 #[derive(Clone, Debug)]
 struct Task {
     label: String,
     /// Where each number stands, and what it is multiplied with.
     of: Vec<(Place, f32)>,
+    calibration: Option<Calibration>,
+}
+
+/// One of the models of a bundle.
+#[derive(Clone, Debug)]
+struct Tier {
+    tasks: Vec<Task>,
+    blend: Option<Blend>,
 }
 
 /// A loaded model. Any finite or other input gives finite scores.
@@ -52,7 +60,7 @@ pub struct Stack {
     /// Rows by wire id.
     items: KeyMap<u32>,
     blocks: Vec<Block>,
-    tiers: Vec<Vec<Task>>,
+    tiers: Vec<Tier>,
     /// For each tier the blocks that it reads, at once or through others, as bits.
     reads: Vec<u32>,
     /// Lengths of the buffers, by [`Side`].
@@ -123,7 +131,8 @@ impl Stack {
         let count = u32::try_from(wide.features()).unwrap_or(0);
         let kind = Kind::Wide { picks: (0..count).collect(), fields: 0, wide };
         let place = stack.push("wide", kind, Vec::new(), Side::Pair, 1);
-        stack.tiers.push([Task { label: String::new(), of: [(place, 1.0)].to_vec() }].to_vec());
+        let task = Task { label: String::new(), of: [(place, 1.0)].to_vec(), calibration: None };
+        stack.tiers.push(Tier { tasks: [task].to_vec(), blend: None });
         stack.reads.push(1);
         stack
     }
@@ -145,12 +154,46 @@ impl Stack {
 
     /// The labels that a tier predicts, in the order of its logits.
     pub fn labels(&self, tier: usize) -> impl Iterator<Item = &str> {
-        self.tiers.get(tier).into_iter().flatten().map(|task| task.label.as_str())
+        self.tasks(tier).iter().map(|task| task.label.as_str())
+    }
+
+    fn tasks(&self, tier: usize) -> &[Task] {
+        self.tiers.get(tier).map_or(&[], |tier| &tier.tasks)
+    }
+
+    /// What makes the score of a tier of its tasks; none where that is the logit of one of them.
+    pub fn blend(&self, tier: usize) -> Option<&Blend> {
+        self.tiers.get(tier)?.blend.as_ref()
+    }
+
+    /// The calibration of each task of a tier.
+    pub fn calibrations(&self, tier: usize) -> impl Iterator<Item = Option<&Calibration>> {
+        self.tasks(tier).iter().map(|task| task.calibration.as_ref())
+    }
+
+    /// How many numbers a probe answers: for each tier those of its tasks, and its score where that is a blend.
+    pub(super) fn answers(&self) -> usize {
+        let mut count = 0;
+        for tier in &self.tiers {
+            count += tier.tasks.len() + usize::from(tier.blend.is_some());
+        }
+        count
     }
 
     /// Kind and name of each block.
     pub fn blocks(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.blocks.iter().map(|block| (block.kind.name(), block.name.as_str()))
+    }
+
+    /// What the numbers of each block depend on, and how many there are.
+    pub fn shapes(&self) -> impl Iterator<Item = (Side, usize)> {
+        self.blocks.iter().map(|block| (block.out.side, block.out.width))
+    }
+
+    /// How many of the first sums of a net are computed once per request, and how many once per bundle and item; none of any other block.
+    pub fn kept(&self, name: &str) -> Option<(usize, usize)> {
+        let kind = &self.blocks.iter().find(|block| block.name == name)?.kind;
+        if let Kind::Net(net) = kind { Some((net.first().keeps_user(), net.first().keeps_item())) } else { None }
     }
 
     /// Where the numbers of the block of this name stand in what [`Stack::score_item`] writes, and how many there are; none where they do not
@@ -173,6 +216,19 @@ impl Stack {
     /// How many numbers [`Stack::score_item`] writes.
     pub fn item_len(&self) -> usize {
         self.length(Side::Item)
+    }
+
+    /// The linear blocks that a task's logit is the sum of, each with what it is multiplied with; none where there is anything else in it.
+    pub fn additive(&self, tier: usize, task: usize) -> Option<Vec<(&[u32], &Wide, f32)>> {
+        let task = self.tasks(tier).get(task)?;
+        let slope = task.calibration.as_ref().map_or(Some(1.0), Calibration::slope)?;
+        let mut all = Vec::new();
+        for (place, gain) in &task.of {
+            let own = |block: &&Block| (block.out.side, block.out.from) == (place.side, place.from);
+            let Kind::Wide { picks, wide, .. } = &self.blocks.iter().find(own)?.kind else { return None };
+            all.push((picks.as_slice(), wide, gain * slope));
+        }
+        Some(all)
     }
 
     /// The linear block, where the stack is that block and nothing else: then its contributions are the logit's.

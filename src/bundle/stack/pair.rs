@@ -48,7 +48,7 @@ impl Stack {
                 self.pair(block, from, &mut at.scratch, part_mut(rest, 0, block.out.width * lanes));
             }
         }
-        let tasks = self.tiers.get(tier).map_or(&[][..], |tasks| tasks);
+        let tasks = self.tasks(tier);
         for ((lane, item), logits) in items.iter().enumerate().zip(logits.chunks_mut(tasks.len().max(1))) {
             for (task, slot) in tasks.iter().zip(logits) {
                 let mut logit = 0.0;
@@ -61,7 +61,8 @@ impl Stack {
                     logit += number.copied().unwrap_or(0.0) * gain;
                 }
                 at.overflowed |= !logit.is_finite();
-                *slot = kernel::saturate(logit);
+                logit = kernel::saturate(logit);
+                *slot = task.calibration.as_ref().map_or(logit, |calibration| calibration.apply(logit));
             }
         }
     }

@@ -59,6 +59,12 @@ fn the_limits_on_the_page_are_ours() {
         format!("| JSON header | {} KiB |", MOST_HEADER_BYTES >> 10),
         format!("| tensors | {MOST_TENSORS}, each name once |"),
         format!("| blocks; tiers; tasks of a tier | {MOST_BLOCKS}; {MOST_TIERS}; {MOST_TASKS} |"),
+        format!(
+            "| numbers that `mlp`, `cross` or `mmoe` read; numbers of one of their layers, of all experts or tasks together | {} |",
+            crate::block::layer::MOST_WIDTH
+        ),
+        format!("| layers of `mlp`, `cross`, an expert, a tower; experts | {MOST_LAYERS} each; {MOST_EXPERTS} |"),
+        format!("| knots of a calibration | {} |", crate::block::MOST_KNOTS),
         format!("| dense features | {MOST_FEATURES} |"),
         format!("| hashed fields, schema fields | {MOST_FIELDS} each |"),
         format!("| recent items that a model reads | the newest {} |", stack::HISTORY_MOST),

@@ -5,6 +5,7 @@ mod heads;
 mod hostile;
 mod nets;
 mod stacks;
+mod tasks;
 
 use super::*;
 use alloc::format;

@@ -11,29 +11,33 @@ use alloc::string::String;
 
 const SCHEMA: &str = r#"{ "space": "shop", "fields": { "price": { "kind": "number" } },
     "actions": { "impression": { "role": "impression" }, "open": { "weight": 1 } },
-    "labels": { "click": { "positive": ["open"], "windowMinutes": 30 } },
+    "labels": { "click": { "positive": ["open"], "windowMinutes": 30 }, "buy": { "positive": ["open"], "windowMinutes": 30 } },
     "policy": { "cold": "model", "explore": { "slots": 1, "epsilon": 0.5 } } }"#;
 /// Each tier likes or dislikes a high score of the page and an item that was shown in vain.
 const TIERS: [(&str, f32); 3] = [("full", 1.0), ("light", -1.0), ("prior", 0.0)];
 const START_MS: i64 = 1_750_000_000_000;
 
 fn bundle(tiers: usize) -> Vec<u8> {
-    let (mut blocks, mut tasks, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, weight) in TIERS.iter().take(tiers) {
+    let of = |(name, _): &(&str, f32)| format!(r#"{{ "tasks": [{{ "label": "click", "of": ["{name}"] }}] }}"#);
+    written(&TIERS.iter().take(tiers).map(of).collect::<Vec<_>>().join(","))
+}
+
+/// A bundle of these tiers, over a block for each of [`TIERS`].
+fn written(tiers: &str) -> Vec<u8> {
+    let (mut blocks, mut tensors) = (Vec::new(), Vec::new());
+    for (name, weight) in TIERS {
         blocks.push(format!(
             r#"{{ "block": "wide", "name": "{name}", "features": ["prior.score", "item.unanswered"] }}"#
         ));
-        tasks.push(format!(r#"{{ "tasks": [{{ "label": "click", "of": ["{name}"] }}] }}"#));
-        for (part, numbers) in [("weight", vec![*weight; 2]), ("mean", vec![0.0; 2]), ("scale", vec![1.0; 2])] {
+        for (part, numbers) in [("weight", vec![weight; 2]), ("mean", vec![0.0; 2]), ("scale", vec![1.0; 2])] {
             tensors.push((format!("{name}.{part}"), numbers));
         }
         tensors.push((format!("{name}.bias"), vec![0.0]));
     }
     let spec = format!(
         r#"{{ "format": 1, "space": "shop", "schema": {{ "fields": [] }},
-            "ranker": {{ "blocks": [{}], "tiers": [{}] }}, "probes": [{{ "dense": [0, 0] }}] }}"#,
-        blocks.join(","),
-        tasks.join(",")
+            "ranker": {{ "blocks": [{}], "tiers": [{tiers}] }}, "probes": [{{ "dense": [0, 0] }}] }}"#,
+        blocks.join(",")
     );
     let shapes: Vec<[usize; 1]> = tensors.iter().map(|(_, numbers)| [numbers.len()]).collect();
     let writings: Vec<Writing<'_>> = tensors
@@ -46,6 +50,10 @@ fn bundle(tiers: usize) -> Vec<u8> {
 
 /// Eight items, offered under a bundle of so many tiers.
 fn engine(tiers: usize) -> (Engine, Vec<u32>) {
+    engine_of(&bundle(tiers))
+}
+
+fn engine_of(bundle: &[u8]) -> (Engine, Vec<u32>) {
     let mut engine = Engine::new(SCHEMA, Some([7; 32]), None).unwrap();
     engine.open_control(&[]);
     engine.grant("1", &[], at(0)).unwrap();
@@ -53,7 +61,7 @@ fn engine(tiers: usize) -> (Engine, Vec<u32>) {
     let item = |n: usize| Item::open(&engine.schema, n, &format!("sku{n}"), |_: &str| Given::Nothing).unwrap();
     let items = (0..8).map(item).collect();
     let handles = engine.upsert(items).unwrap();
-    let ranker = Ranker::bind(&engine.schema, &engine.layout, load(&bundle(tiers), "shop").unwrap()).unwrap();
+    let ranker = Ranker::bind(&engine.schema, &engine.layout, load(bundle, "shop").unwrap()).unwrap();
     engine.rebind(ranker);
     (engine, handles)
 }
@@ -112,6 +120,38 @@ fn reasons_are_those_of_the_tier_that_ranked() {
     };
     let [full, light, prior] = [0, 1, 2].map(&mut weight);
     assert!(full > 0.5 && light == -full && prior == 0.0, "{full} {light} {prior}");
+}
+
+#[test]
+fn a_blend_ranks_and_every_task_can_be_read() {
+    // The fuller block likes what the page scores high, the lighter one dislikes it, and the blend is nearly all the lighter one's.
+    let tasks = r#""tasks": [{ "label": "click", "of": ["full"] }, { "label": "buy", "of": ["light"], "calibration": { "platt": [2, -1] } }]"#;
+    let blended = format!(
+        r#"{{ {tasks}, "blend": {{ "sum": [1, 9] }} }}, {{ {tasks} }}, {{ {tasks}, "blend": {{ "powers": [0, 3] }} }}"#
+    );
+    let (mut live, handles) = engine_of(&written(&blended));
+    let best = |slate: &Slate| slate.placed.iter().map(|placed| placed.index).take(2).collect::<Vec<_>>();
+    assert_eq!([0, 1, 2].map(|tier| best(&rank(&mut live, &handles, tier))), [[0, 1], [7, 6], [0, 1]]);
+    track(&mut live, "impression", handles[0], 0);
+    let mut seen = |tier| {
+        rank(&mut live, &handles, tier);
+        let predictions = live.predictions(handles[0], at(1)).unwrap();
+        let named: Vec<(String, f32)> = predictions.into_iter().map(|p| (p.label, p.probability)).collect();
+        (named, live.explain(handles[0], at(1)).unwrap()[0].weight)
+    };
+    let (of_blend, of_one, of_power) = (seen(0), seen(1), seen(2));
+    // An impression in vain is the only thing that speaks: x for the click, 2 · (−x) − 1 for the purchase.
+    let sigmoid = crate::kernel::math::sigmoid;
+    let x = of_one.1;
+    assert!(x > 0.5, "{x}");
+    let expected = [("click".into(), sigmoid(x)), ("buy".into(), sigmoid(-2.0 * x - 1.0))];
+    assert_eq!((of_one.0.as_slice(), &of_one.0, &of_one.0), (&expected[..], &of_blend.0, &of_power.0));
+    // Without the feature the purchase is at −1 and the click at 0: what is lost is told in logits of the blend.
+    let logit = |p: f32| crate::kernel::math::logit(p);
+    let blend = |click: f32, buy: f32| logit((click + 9.0 * buy) / 10.0);
+    let lost = blend(expected[0].1, expected[1].1) - blend(0.5, sigmoid(-1.0));
+    assert!((of_blend.1 - lost).abs() < 1e-4 && lost < -0.1, "{} instead of {lost}", of_blend.1);
+    assert!((of_power.1 + 2.0 * x).abs() < 1e-4, "{}", of_power.1);
 }
 
 #[test]

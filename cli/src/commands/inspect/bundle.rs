@@ -2,6 +2,7 @@
 
 use super::bytes_of;
 use anyhow::{Result, bail};
+use zhiji::block::Side;
 use zhiji::bundle;
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -25,11 +26,32 @@ pub fn explain(bytes: &[u8]) -> Result<()> {
     let stack = verified.stack();
     println!("hashed fields: {}", listed(stack.fields().iter().map(String::as_str)));
     println!("items known by their ids: {}", stack.items());
-    for (kind, name) in stack.blocks() {
-        println!("block `{name}`: {kind}");
+    for ((kind, name), (side, width)) in stack.blocks().zip(stack.shapes()) {
+        let when = match side {
+            Side::User => "once per request",
+            Side::Item => "once per item",
+            Side::Pair => "for each pair",
+        };
+        let numbers = if width == 1 { "1 number".to_string() } else { format!("{width} numbers") };
+        let kept = match stack.kept(name) {
+            Some((user, item)) if user + item > 0 => {
+                format!("; of its first sums {user} once per request and {item} once per item")
+            }
+            _ => String::new(),
+        };
+        println!("block `{name}`: {kind}, {numbers} {when}{kept}");
     }
     for tier in 0..stack.tiers() {
         println!("tier {tier} predicts {}", listed(stack.labels(tier)));
+        for (label, calibration) in stack.labels(tier).zip(stack.calibrations(tier)) {
+            if let Some(calibration) = calibration {
+                println!("  {label} is calibrated by {}", calibration.name());
+            }
+        }
+        if let Some(blend) = stack.blend(tier) {
+            let shares = stack.labels(tier).zip(blend.shares()).map(|(label, share)| format!("{label} {share:.3}"));
+            println!("  it ranks by the {} of {}", blend.name(), shares.collect::<Vec<_>>().join(", "));
+        }
     }
     let features = stack.features();
     match stack.linear() {
