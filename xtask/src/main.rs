@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod catalogue;
 mod demo;
+mod examples;
 mod gate;
 mod pack_npm;
 mod process;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Measures what docs/benchmarks.md speaks of, beside other libraries, and writes a dated record.
     Bench(bench::Arguments),
+    /// Runs the Python jobs of examples/ small, with Spark and PyTorch; installs those on first use, into target/.
+    CheckExamples,
     /// Packs the built packages with WeChat's own "build npm"; installs it (over a thousand npm packages) on first use.
     CheckPacknpm,
     /// Writes the demo shop's catalogue: shards, their index, and items.jsonl for the lab.
@@ -91,6 +94,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         Command::Demo { headless, port } => demo::run_demo(&workspace, *headless, *port),
         Command::Bench(arguments) => bench::all(&workspace, arguments),
+        Command::CheckExamples => examples::check(&workspace),
         Command::CheckPacknpm => pack_npm::check(&workspace),
         Command::Catalogue { dir, seed } => {
             let written = catalogue::write_catalogue(dir, *seed)?;
