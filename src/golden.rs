@@ -4,7 +4,9 @@
 //! it was last reviewed; the native tests, the browser tests and the self-test page of the demo compare with it.
 
 use crate::bandit::EpsilonGreedy;
-use crate::block::Wide;
+use crate::block::layer::{Activation, Weights};
+use crate::block::net::{Cross, CrossWeights, Mlp, Mmoe, MmoeWeights};
+use crate::block::{Blend, Calibration, Net, Side, Wide};
 use crate::head::{BayesLinear, Mixture, Prior};
 use crate::kernel::{self, math};
 use alloc::rc::Rc;
@@ -112,6 +114,7 @@ pub fn golden_bits() -> Vec<u32> {
     bayes(&mut bits, &mut sequence);
     mixture(&mut bits, &mut sequence);
     draws(&mut bits, &mut sequence);
+    nets(&mut bits, &mut sequence);
     bits.0
 }
 
@@ -185,6 +188,82 @@ fn wide(bits: &mut Bits, sequence: &mut Sequence) {
         let mut parts = vec![0.0; features];
         wide.contributions(&dense, &mut parts);
         bits.singles(&parts);
+    }
+}
+
+/// The blocks that begin with a matrix, each over numbers of the user, of the item and of the pair.
+fn nets(bits: &mut Bits, sequence: &mut Sequence) {
+    let activations = [Activation::None, Activation::Relu, Activation::Prelu, Activation::Silu];
+    let shapes = [([0, 0, 1], 1), ([1, 0, 3], 3), ([0, 4, 5], 4), ([3, 1, 0], 5), ([9, 7, 17], 33), ([0, 0, 130], 64)];
+    for (number, (counts, width)) in shapes.into_iter().enumerate() {
+        let sides = [(Side::Item, counts[1]), (Side::User, counts[0]), (Side::Pair, counts[2])];
+        let total = counts.iter().sum();
+        let layer = |sequence: &mut Sequence, groups: usize, shared, width: usize, inputs: usize, activation| {
+            let gives = groups * width;
+            let alpha = if activation == Activation::Prelu { sequence.numbers(gives) } else { Vec::new() };
+            let small = |x: &f32| x / 4.0;
+            let weight = sequence.numbers(gives * inputs).iter().map(small).collect();
+            let bias = sequence.numbers(gives);
+            Weights { groups, width, inputs, shared, activation, weight, bias, norm: Default::default(), alpha }
+        };
+        let activation = activations[number % 4];
+        let mut first = layer(sequence, 1, false, width, total, activation);
+        if number % 2 == 1 {
+            first.norm = [sequence.numbers(width), sequence.numbers(width)];
+        }
+        let last = layer(sequence, 1, false, 1, width, Activation::None);
+        let rank = number % 3;
+        let (mut crosses, columns) = (Vec::new(), if rank == 0 { total } else { rank });
+        for _ in 0..2 {
+            let (u, v) = (sequence.numbers(total * columns), sequence.numbers(rank * total));
+            crosses.push(CrossWeights { width: total, rank, u, v, bias: sequence.numbers(total) });
+        }
+        let experts = number % 5 + 1;
+        let mixture = MmoeWeights {
+            experts: vec![layer(sequence, experts, true, width, total, activation)],
+            gate: layer(sequence, 2, true, experts, total, Activation::None),
+            towers: vec![layer(sequence, 2, false, 1, width, Activation::None)],
+        };
+        let made = [
+            Mlp::new(&[first, last], &sides).map(Net::Mlp),
+            Cross::new(&crosses, &sides).map(Net::Cross),
+            Mmoe::new(&mixture, &sides).map(Net::Mmoe),
+        ];
+        for net in made.into_iter().flatten() {
+            panel(bits, sequence, &net, counts);
+        }
+    }
+    for powers in [false, true] {
+        let Ok(blend) = Blend::new(powers, &[1.0, 0.5, 0.0]) else { continue };
+        bits.single(blend.score(&mut sequence.numbers(3).into_iter()));
+    }
+    let knots = [[-1.0, -2.0], [0.5, 0.25], [1.5, 0.25]].to_vec();
+    let Ok(line) = Calibration::knots(knots, true) else { return };
+    bits.singles(&[-3.0, -0.3, 0.1, 1.0, 9.0].map(|z| line.apply(z)));
+}
+
+/// One panel of a net: eight candidates, of whom the bits of five are kept.
+fn panel(bits: &mut Bits, sequence: &mut Sequence, net: &Net, [user, item, pair]: [usize; 3]) {
+    let (lanes, first) = (8, net.first());
+    let rows = |sequence: &mut Sequence, count: usize| {
+        let mut of = sequence.numbers(count * lanes);
+        of.resize(count.next_multiple_of(4) * lanes, 0.0);
+        of
+    };
+    let (mut kept, mut of_items) = (vec![0.0; first.keeps_user()], vec![0.0; first.keeps_item() * lanes]);
+    first.keep_user(&sequence.numbers(user), &mut kept);
+    for lane in 0..lanes {
+        let mut of_item = vec![0.0; first.keeps_item()];
+        first.keep_item(&sequence.numbers(item), &mut of_item);
+        for (slot, x) in of_items.iter_mut().skip(lane).step_by(lanes).zip(of_item) {
+            *slot = x;
+        }
+    }
+    let (own, whole) = (rows(sequence, pair), rows(sequence, user + item + pair));
+    let (mut room, mut out) = (vec![0.0; net.room() * lanes], vec![0.0; net.width() * lanes]);
+    net.score_pair((&kept, &of_items), (&own, &whole), lanes, &mut room, &mut out);
+    for row in out.chunks(lanes).take(9) {
+        bits.singles(&row[..5]);
     }
 }
 
