@@ -14,22 +14,23 @@ import * as ort from 'onnxruntime-web/wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import * as wasm from '@tensorflow/tfjs-backend-wasm'
 import * as fold from './figures.mjs'
+import * as growth from './growth.mjs'
 import * as score from './workloads.mjs'
 const read = async (name) => {
   const answer = await fetch('/' + name)
   return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : null
 }
 const peers = { onnx: async () => [ort, '/onnx/'], tensorflow: async () => [tf, wasm, '/tensorflow/'] }
-window.measure = (settings) => ({ score, fold })[settings.section].measure({ ...settings, read, peers, log: console.log })
+window.measure = (settings) => ({ score, fold, growth })[settings.section].measure({ ...settings, read, peers, log: console.log })
 `
 
-/** Measures there. `file` finds the files that the page may ask for. */
-export async function inChromium(settings, file) {
+/** A server of one page with this script. `file` finds the files that the page may ask for. */
+export async function server(script, file) {
   const { outputFiles: [{ text }] } = await esbuild.build({
-    stdin: { contents: SCRIPT, resolveDir: here }, bundle: true, write: false, format: 'esm', target: 'es2022', platform: 'browser',
-    logLevel: 'error',
+    stdin: { contents: script, resolveDir: here }, bundle: true, write: false, format: 'esm', target: 'es2022', platform: 'browser',
+    minify: true, logLevel: 'error',
   })
-  const server = http.createServer((request, response) => {
+  const served = http.createServer((request, response) => {
     const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
     const send = (type, body) => response.writeHead(200, { ...headers, 'Content-Type': type }).end(body)
     const name = decodeURIComponent(request.url.slice(1))
@@ -40,18 +41,24 @@ export async function inChromium(settings, file) {
     if (!found) return response.writeHead(404, headers).end()
     send(found.endsWith('.wasm') ? 'application/wasm' : 'text/javascript', fs.readFileSync(found))
   })
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise((resolve) => served.listen(0, '127.0.0.1', resolve))
+  return { address: `http://127.0.0.1:${served.address().port}/`, close: () => served.close() }
+}
+
+/** Measures there. */
+export async function inChromium(settings, file) {
+  const { address, close } = await server(SCRIPT, file)
   const browser = await launchChromium()
   try {
     const page = await browser.newPage()
     page.on('console', (message) => console.log(message.text()))
     page.on('pageerror', (problem) => console.error(problem))
-    await page.goto(`http://127.0.0.1:${server.address().port}/`)
+    await page.goto(address)
     await page.waitForFunction(() => window.measure && window.crossOriginIsolated, undefined, { timeout: 30000 })
     const rows = await page.evaluate((given) => window.measure(given), settings)
     return { version: `Chromium ${browser.version()}, headless`, rows }
   } finally {
     await browser.close()
-    server.close()
+    close()
   }
 }

@@ -13,7 +13,7 @@ const schema = (events) => JSON.stringify({
 })
 
 /** A phone with so many events in its log. */
-function phone(engine, events) {
+export function phone(engine, events) {
   const text = new TextEncoder().encode(schema(Math.max(events, 4096)))
   const at = engine.room(text.length)
   engine.view(Uint8Array, at, text.length).set(text)

@@ -19,6 +19,12 @@ const compared = (rows) => [
     `${row.ratio_to_best_peer.toFixed(2)} | ${row.largest_error.toExponential(1)} |`),
 ]
 
+const grown = (rows) => [
+  '| what grows | how many | median µs | ns for each |',
+  '|---|---:|---:|---:|',
+  ...rows.map(({ what, size, median_us: us }) => `| ${what} | ${size.toLocaleString('en')} | ${number(us)} | ${number(us * 1000 / size)} |`),
+]
+
 const figures = (rows) => [
   '| figure | build | value | budget |',
   '|---|---|---:|---:|',
@@ -45,7 +51,7 @@ export function record(folder, section, environment, { version, rows }) {
     `# ${section}, ${environment}`, '',
     `${version}; ${os.cpus()[0].model}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; commit ${commit()}.`,
     `Reproduce: \`cargo xtask bench ${section} --environment ${environment}\`.`, '',
-    ...('workload' in rows[0] ? compared(rows) : figures(rows)),
+    ...('workload' in rows[0] ? compared(rows) : 'what' in rows[0] ? grown(rows) : figures(rows)),
   ]
   fs.writeFileSync(`${base}.md`, lines.join('\n') + '\n')
   console.log(`wrote ${base}.md and .jsonl`)

@@ -1,6 +1,6 @@
 // Measures the workloads in Node or in headless Chromium:
 //
-//   node benches/score/run.mjs --section score|fold|page --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
+//   node benches/score/run.mjs --section score|fold|page|start|growth --environment node|chromium --module DIR [--kernels DIR] [--record DIR] [--rounds N] [--only TEXT]
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -32,10 +32,12 @@ function file(name) {
 const settings = { section: given.section, rounds: Number(given.rounds), roundMs: 0.3, only: given.only }
 
 /** What measures each section. */
-const SCRIPTS = { score: './workloads.mjs', fold: './figures.mjs', page: './page.mjs' }
+const SCRIPTS = { score: './workloads.mjs', fold: './figures.mjs', page: './page.mjs', start: './start.mjs', growth: './growth.mjs' }
 
 let outcome
-if (given.environment === 'node') {
+if (given.section === 'start') {
+  outcome = await (await import(SCRIPTS.start)).measure({ file, log: console.log })
+} else if (given.environment === 'node') {
   const { measure } = await import(SCRIPTS[given.section])
   const read = async (name) => (file(name) ? new Uint8Array(fs.readFileSync(file(name))) : null)
   const peers = {

@@ -43,16 +43,22 @@ enum Section {
     Fold,
     /// A ranking through the package's own interface, in Node; sizes.
     Page,
+    /// A cold start in Chromium, beside other libraries; memory.
+    Start,
+    /// How costs grow with candidates, events and items, and a plot of it.
+    Growth,
 }
 
 impl Section {
-    const ALL: [Section; 3] = [Section::Score, Section::Fold, Section::Page];
+    const ALL: [Section; 5] = [Section::Score, Section::Fold, Section::Page, Section::Start, Section::Growth];
 
     const fn name(self) -> &'static str {
         match self {
             Section::Score => "score",
             Section::Fold => "fold",
             Section::Page => "page",
+            Section::Start => "start",
+            Section::Growth => "growth",
         }
     }
 }
@@ -78,7 +84,13 @@ pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             build::all(workspace, &tools)?;
         }
         for environment in environments(arguments) {
-            if *section == Section::Page && environment != "node" {
+            // The phone of the package's tests is Node's, and a page that is opened is a browser's.
+            let other = match section {
+                Section::Page => "chromium",
+                Section::Start | Section::Growth => "node",
+                Section::Score | Section::Fold => "",
+            };
+            if environment == other {
                 continue;
             }
             let mut command = workspace.node("benches/score/run.mjs");
@@ -94,6 +106,9 @@ pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
                 command.arg("--record").arg(workspace.path("benches/record"));
             }
             step(&format!("{}, {environment}", section.name()), || run(with_browser(&mut command, &browser)))?;
+            if *section == Section::Growth && !arguments.dry_run {
+                plot(workspace)?;
+            }
         }
     }
     Ok(())
@@ -109,6 +124,23 @@ fn environments(arguments: &Arguments) -> Vec<&'static str> {
             Environment::Chromium => "chromium",
         })
         .collect()
+}
+
+/// Draws the newest record of growth beside it.
+fn plot(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.path("benches/record");
+    let mut records = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with("-growth-chromium.jsonl") {
+            records.push(path);
+        }
+    }
+    let newest = records.into_iter().max().context("there is no record of growth")?;
+    let mut cargo = workspace.command("cargo");
+    cargo.args(["run", "--quiet", "--package", "zhiji-benches", "--bin", "plot-growth", "--"]);
+    run(cargo.arg(&newest).arg(newest.with_extension("svg")))
 }
 
 /// Installs the libraries that are compared with.

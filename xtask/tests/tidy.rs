@@ -111,7 +111,9 @@ fn every_dependency_has_its_line_in_architecture() {
     let text = architecture();
     let listed = first_column(section(&text, "Dependencies"));
     let mut used: BTreeSet<String> = BTreeSet::new();
-    for manifest in ["Cargo.toml", "cli/Cargo.toml", "xtask/Cargo.toml", "benches/module/Cargo.toml"] {
+    for manifest in
+        ["Cargo.toml", "cli/Cargo.toml", "xtask/Cargo.toml", "benches/module/Cargo.toml", "benches/native/Cargo.toml"]
+    {
         let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join(manifest)).unwrap()).unwrap();
         collect_dependencies(&manifest, &mut used);
     }

@@ -4,6 +4,9 @@
 
 use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
 
+use zhiji::block::{Query, Table, Vectors};
+use zhiji::kernel::Best;
+
 use crate::Model;
 
 /// Takes up what the user met lately.
@@ -56,4 +59,36 @@ pub unsafe extern "C" fn attend(
         }
     }
     model.stack.score_pairs(&mut model.at, &model.items, (&[], 0), 0, out);
+}
+
+/// A catalogue without a model: vectors of bytes, and what is written while they are scored.
+pub struct Catalogue {
+    vectors: Vectors,
+    query: Query,
+    scores: Vec<f32>,
+    best: Best,
+}
+
+/// A catalogue of so many items; null where there are too many.
+#[unsafe(no_mangle)]
+pub extern "C" fn catalogue(items: usize, width: usize, most: usize) -> *mut Catalogue {
+    let bytes = (0..items * width).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 13) as i8).collect();
+    let table = Table::bytes(items, width, bytes, vec![0.01; items]).ok();
+    let Some(vectors) = table.and_then(|table| Vectors::new(table, Vec::new()).ok()) else {
+        return core::ptr::null_mut();
+    };
+    let mut query = Query::new(&vectors);
+    query.set(&(0..width).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<f32>>());
+    Box::leak(Box::new(Catalogue { vectors, query, scores: vec![0.0; items], best: Best::new(most) }))
+}
+
+/// Scores the whole catalogue and ranks the best; gives how many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scan(of: *mut Catalogue) -> usize {
+    // SAFETY: see the head of the module.
+    let of = unsafe { &mut *of };
+    of.vectors.score_all(&of.query, &mut of.scores);
+    of.best.clear();
+    of.best.offer_all(&of.scores);
+    of.best.ranked().count()
 }
