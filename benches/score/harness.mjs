@@ -40,18 +40,18 @@ const MOST_MS = 1500
 
 /**
  * As many calls as fill a round, and every how many rounds one of them is run. By the fastest of some trials, once the compilers have
- * settled, as a disturbed trial would make rounds too short.
+ * settled, as a disturbed trial would make rounds too short; and a round that clocks cannot tell from nothing is doubled.
  */
 async function calibrated(contender, { rounds, roundMs }) {
   let calls = 1
   let us = 0
-  for (;;) {
+  for (let settled = 0; ;) {
     us = await timed(contender, calls)
-    if (us * calls >= roundMs * 1000) break
-    calls *= 2
+    const trials = Math.min(settled ? 12 : 3, Math.ceil(200000 / (us * calls + 1)))
+    for (let trial = 1; trial < trials; trial++) us = Math.min(us, await timed(contender, calls))
+    if (us * calls < roundMs * 500) calls *= 2
+    else if (settled++) break
   }
-  const trials = Math.min(20, Math.ceil(200000 / (us * calls)))
-  for (let trial = 0; trial < trials; trial++) us = Math.min(us, await timed(contender, calls))
   calls = Math.max(1, Math.round(roundMs * 1000 / us))
   return { calls, every: Math.max(1, Math.ceil(rounds * calls * us / 1000 / MOST_MS)) }
 }
