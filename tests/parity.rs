@@ -11,7 +11,8 @@ use zhiji::bundle::{self, Stack};
 
 const SLACK: f64 = 1e-5;
 /// Every block that the engine has.
-const KINDS: [&str; 10] = ["covisit", "dense", "embed", "fm", "item", "mean", "product", "recent", "vector", "wide"];
+const KINDS: [&str; 13] =
+    ["covisit", "cross", "dense", "embed", "fm", "item", "mean", "mlp", "mmoe", "product", "recent", "vector", "wide"];
 
 fn bundles() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch");
@@ -48,7 +49,9 @@ fn answers(stack: &Stack, question: &Value) -> Vec<f32> {
     for tier in 0..stack.tiers() {
         let mut logits = vec![0.0; stack.labels(tier).count()];
         stack.score_pair(&mut at, &item, &dense, tier, &mut logits);
+        let score = stack.blend(tier).map(|blend| blend.score(&mut logits.iter().copied()));
         all.extend(logits);
+        all.extend(score);
     }
     all
 }
