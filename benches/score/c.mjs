@@ -62,7 +62,12 @@ export function cbLearn(c, { size, active, rate, weight }) {
   return {
     weights: new Float32Array(c.memory.buffer, w, size),
     learn(index, cost, probability) {
-      for (let i = 0; i < active; i++) input[i] = index[i]
+      for (let i = 0; i < active; i += 4) {
+        input[i] = index[i]
+        input[i + 1] = index[i + 1]
+        input[i + 2] = index[i + 2]
+        input[i + 3] = index[i + 3]
+      }
       c.cb_learn(from, active, w, size - 1, cost, probability, rate)
     },
   }

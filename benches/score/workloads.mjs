@@ -80,9 +80,10 @@ async function libraries(read, peers, log) {
   const all = []
   const own = (of, ...given) => (key) => of[key] && ((workload) => of[key](...given, workload))
   for (const build of ['simd', 'mvp']) {
-    const scored = own(zhiji, await zhiji.open(await read(`module/${build}.wasm`)))
-    all.push({ name: 'zhiji', build, make: scored })
-    all.push({ name: 'zhiji, items kept', build, make: (key) => scored(`${key}Kept`) })
+    // Each has an instance of its own, as memory that grows leaves the views of another behind.
+    const [first, second] = [await zhiji.open(await read(`module/${build}.wasm`)), await zhiji.open(await read(`module/${build}.wasm`))]
+    all.push({ name: 'zhiji', build, make: own(zhiji, first) })
+    all.push({ name: 'zhiji, items kept', build, make: (key) => own(zhiji, second)(`${key}Kept`) })
   }
   for (const build of ['simd', 'mvp']) {
     const bytes = await read(`kernels/${build}.wasm`)

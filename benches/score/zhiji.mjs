@@ -99,7 +99,12 @@ export function cbLearn(engine, workload) {
     weights: engine.view(Float32Array, exports.weights(of), workload.size),
     learn(index, cost, probability) {
       // So few numbers are faster copied by hand.
-      for (let i = 0; i < active; i++) input[i] = index[i]
+      for (let i = 0; i < active; i += 4) {
+        input[i] = index[i]
+        input[i + 1] = index[i + 1]
+        input[i + 2] = index[i + 2]
+        input[i + 3] = index[i + 3]
+      }
       exports.learn(of, from, active, cost, probability)
     },
   }
@@ -127,3 +132,22 @@ function dinBy(engine, workload, keep) {
 export const din = (engine, workload) => dinBy(engine, workload, false)
 /** What depends on the items alone is worked out once per bundle, as the engine does it. */
 export const dinKept = (engine, workload) => dinBy(engine, workload, true)
+export function sasrec(engine, workload) {
+  const { exports } = engine
+  const { history, most } = workload
+  const scores = reference.sasrecScores(workload)
+  const top = scores.reduce((best, score, item) => (score > scores[best] ? item : best), 0)
+  const of = engine.load(bundles.sasrec(workload, [top, scores[top]]))
+  const [recent, index, values] = [engine.room(history.byteLength), engine.room(4 * most), engine.room(4 * most)]
+  exports.retrieve(of, recent, history.length, most, index, values)
+  const input = engine.view(Int32Array, recent, history.length)
+  const [best, bestScores] = [engine.view(Int32Array, index, most), engine.view(Float32Array, values, most)]
+  const out = { index: new Int32Array(most), score: new Float32Array(most) }
+  return () => {
+    input.set(history)
+    exports.retrieve(of, recent, history.length, most, index, values)
+    out.index.set(best)
+    out.score.set(bestScores)
+    return out
+  }
+}

@@ -132,10 +132,20 @@ impl LinearCost {
         match self.step {
             Step::Sgd { rate } => {
                 let by = residual * (1.0 - math::exp(-importance * rate)) * share;
-                for feature in features {
-                    if let Some(weight) = self.weights.get_mut(*feature as usize & mask) {
+                let mut lower = |feature: u32| {
+                    if let Some(weight) = self.weights.get_mut(feature as usize & mask) {
                         *weight -= by;
                     }
+                };
+                let (fours, rest) = features.as_chunks::<4>();
+                for four in fours {
+                    lower(four[0]);
+                    lower(four[1]);
+                    lower(four[2]);
+                    lower(four[3]);
+                }
+                for feature in rest {
+                    lower(*feature);
                 }
             }
             Step::Adagrad { rate } => {
