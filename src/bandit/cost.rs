@@ -1,6 +1,5 @@
 //! A contextual bandit's model: the cost of an action, linear in hashed features, learnt one event after the other.
 
-use crate::block::BlockError;
 use crate::kernel::math;
 use alloc::vec::Vec;
 
@@ -27,6 +26,30 @@ pub enum Step {
         rate: f32,
     },
 }
+
+/// Why there cannot be a model of the given numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CostError {
+    /// The weights are not a power of two, or more than 2²⁴.
+    Size,
+    /// A weight is infinite or not a number.
+    NotFinite,
+    /// The rate is not positive and finite.
+    Rate,
+}
+
+impl core::fmt::Display for CostError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            CostError::Size => "linear costs: the weights must be a power of two, at most 2^24",
+            CostError::NotFinite => "linear costs: a weight is not finite",
+            CostError::Rate => "linear costs: the rate must be positive and finite",
+        })
+    }
+}
+
+impl core::error::Error for CostError {}
 
 /// The cost of an action as the sum of the weights of its features, and its online regression.
 ///
@@ -57,12 +80,12 @@ pub enum Step {
 /// let mut propensities = [0.0; 2];
 /// EpsilonGreedy::new(0.5).propensities(&scores, &mut propensities);
 /// assert_eq!(propensities, [0.75, 0.25]);
-/// # Ok::<(), zhiji::block::BlockError>(())
+/// # Ok::<(), zhiji::bandit::CostError>(())
 /// ```
 ///
 /// # Source
 /// Karampatziakis & Langford, "Online Importance Weight Aware Updates", UAI 2011, table 1, squared loss; inverse propensities after Bietti et
-/// al., "A Contextual Bandit Bake-off", JMLR 2021, section 2.3. Hashing as in [`Wide`](crate::block::Wide).
+/// al., "A Contextual Bandit Bake-off", JMLR 2021, section 2.3. Hashing as in the block `wide`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearCost {
     weights: Vec<f32>,
@@ -78,17 +101,17 @@ impl LinearCost {
     /// `weights`: a power of two, at most 2²⁴.
     ///
     /// # Errors
-    /// [`BlockError`] of the part `weights`: `Size`, `NotFinite`; of the part `rate`: `Range`, where it is not positive and finite.
-    pub fn new(weights: Vec<f32>, step: Step) -> Result<Self, BlockError> {
+    /// Every variant of [`CostError`].
+    pub fn new(weights: Vec<f32>, step: Step) -> Result<Self, CostError> {
         if !weights.len().is_power_of_two() || weights.len() > MOST_WEIGHTS {
-            return Err(BlockError::Size { part: "weights" });
+            return Err(CostError::Size);
         }
         if weights.iter().any(|x| !x.is_finite()) {
-            return Err(BlockError::NotFinite { part: "weights" });
+            return Err(CostError::NotFinite);
         }
         let (Step::Sgd { rate } | Step::Adagrad { rate }) = step;
         if !(rate > 0.0 && rate.is_finite()) {
-            return Err(BlockError::Range { part: "rate" });
+            return Err(CostError::Rate);
         }
         let slopes = if let Step::Adagrad { .. } = step { vec![0.0; weights.len()] } else { Vec::new() };
         Ok(LinearCost { weights, slopes, step })
@@ -273,13 +296,13 @@ mod tests {
     #[test]
     fn hostile_numbers_are_refused_or_pass_without_harm() {
         let sgd = Step::Sgd { rate: 1.0 };
-        let refused = |weights: Vec<f32>, step| LinearCost::new(weights, step).map(|_| ()).map_err(|e| e.part());
-        assert_eq!(refused(vec![0.0; 3], sgd), Err("weights"));
-        assert_eq!(refused(vec![], sgd), Err("weights"));
-        assert_eq!(refused(vec![f32::NAN], sgd), Err("weights"));
+        let refused = |weights: Vec<f32>, step| LinearCost::new(weights, step).map(|_| ());
+        assert_eq!(refused(vec![0.0; 3], sgd), Err(CostError::Size));
+        assert_eq!(refused(vec![], sgd), Err(CostError::Size));
+        assert_eq!(refused(vec![f32::NAN], sgd), Err(CostError::NotFinite));
         for rate in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-            assert_eq!(refused(vec![0.0], Step::Sgd { rate }), Err("rate"));
-            assert_eq!(refused(vec![0.0], Step::Adagrad { rate }), Err("rate"));
+            assert_eq!(refused(vec![0.0], Step::Sgd { rate }), Err(CostError::Rate));
+            assert_eq!(refused(vec![0.0], Step::Adagrad { rate }), Err(CostError::Rate));
         }
         for step in [sgd, Step::Adagrad { rate: f32::MAX }] {
             let mut model = LinearCost::new(vec![1.0; 4], step).expect("sound weights");

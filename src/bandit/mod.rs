@@ -2,7 +2,7 @@
 
 mod cost;
 
-pub use cost::{LinearCost, Step};
+pub use cost::{CostError, LinearCost, Step};
 
 /// What an [`EpsilonGreedy`] rule drew.
 #[derive(Clone, Copy, Debug, PartialEq)]
