@@ -7,6 +7,7 @@ pub mod memory;
 
 use crate::item::{Item, shared_keys};
 use crate::kernel::math::ln_f64;
+use crate::keyed::KeyMap;
 use crate::schema::{Kind, Schema};
 use crate::time::{DAY_MS, HalfLife};
 use alloc::format;
@@ -38,9 +39,27 @@ pub struct Layout {
     numbers: Vec<(usize, crate::schema::Scale)>,
 }
 
-/// How often the user takes a chance, as a share and as log-odds, at each half-life.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct UserRates([(f32, f32); HALF_LIVES_MOST]);
+/// What [`Layout::fill_pair`] needs of the user: how often chances are taken, as a share and as log-odds, at each half-life.
+#[derive(Clone, Debug, Default)]
+pub struct UserRates {
+    rates: [(f32, f32); HALF_LIVES_MOST],
+    /// How many of the last chosen items have a word, by its key; where there are many candidates to be compared with them.
+    chosen: Option<KeyMap<u32>>,
+}
+
+impl UserRates {
+    /// Prepares for many candidates: each is then compared with the last chosen items at once, and not with one after the other.
+    pub fn for_many(mut self, memory: &Memory) -> Self {
+        let mut chosen = KeyMap::default();
+        for one in memory.recent.iter().rev().take(LIKENESS_MOST) {
+            for key in &one.keys {
+                *chosen.entry(*key).or_insert(0) += 1;
+            }
+        }
+        self.chosen = Some(chosen);
+        self
+    }
+}
 
 /// The candidate's side of the features.
 pub struct Candidate<'a> {
@@ -138,7 +157,7 @@ impl Layout {
                 *slot = value;
             }
         };
-        for (h, own) in rates.0.iter_mut().enumerate().take(schema.half_lives.len()) {
+        for (h, own) in rates.rates.iter_mut().enumerate().take(schema.half_lives.len()) {
             let (trials, hits, _) = memory.all.at(&schema.half_lives, h, context.now_ms);
             let rate = rate(trials, hits, 0.5, USER_SMOOTHING);
             *own = (rate, log_odds(rate));
@@ -188,7 +207,7 @@ impl Layout {
             let longest = schema.half_lives.len().saturating_sub(1);
             let (mut best, mut worst, mut seen, mut weight) = (f32::MIN, f32::MAX, 0.0, 0.0);
             for h in 0..schema.half_lives.len() {
-                let (user, odds) = rates.0[h];
+                let (user, odds) = rates.rates[h];
                 let mut sum = 0.0;
                 for word in words {
                     let counter = memory.words.get(&word.key).unwrap_or(&none);
@@ -220,7 +239,7 @@ impl Layout {
             put(offset);
             put(offset.abs());
         }
-        put(likeness(memory, candidate.item));
+        put(likeness(memory, rates.chosen.as_ref(), candidate.item));
         put(candidate.prior.unwrap_or(0.0).clamp(-100.0, 100.0));
         put(if candidate.prior.is_some() { 1.0 } else { 0.0 });
     }
@@ -240,14 +259,21 @@ fn squash(x: f32) -> f32 {
 }
 
 /// Mean share of the candidate's words that each of the last chosen items has.
-fn likeness(memory: &Memory, item: &Item) -> f32 {
+fn likeness(memory: &Memory, all: Option<&KeyMap<u32>>, item: &Item) -> f32 {
     let last = memory.recent.len().min(LIKENESS_MOST);
     if last == 0 {
         return 0.0;
     }
     let mut shared = 0u32;
-    for chosen in memory.recent.iter().rev().take(last) {
-        shared += shared_keys(item.keys(), &chosen.keys);
+    if let Some(all) = all {
+        // No word stands twice among the keys of an item, so both ways count the same.
+        for key in item.keys() {
+            shared += all.get(key).copied().unwrap_or(0);
+        }
+    } else {
+        for chosen in memory.recent.iter().rev().take(last) {
+            shared += shared_keys(item.keys(), &chosen.keys);
+        }
     }
     let words = item.keys().len();
     if words == 0 { 0.0 } else { shared as f32 / (words as f32 * last as f32) }
@@ -261,5 +287,28 @@ mod tests {
     fn half_lives_stand_in_names_as_whole_numbers() {
         let name = |days| span(HalfLife::from_days(days).unwrap());
         assert_eq!([name(1.0), name(30.0), name(0.01), name(1.5)], ["1d", "30d", "864000ms", "129600000ms"]);
+    }
+
+    #[test]
+    fn likeness_is_the_same_for_one_candidate_and_for_many() {
+        let schema = Schema::open(
+            r#"{ "space": "s", "fields": { "tags": { "kind": "tags" } }, "surfaces": ["home"], "actions": { "see": { "role": "impression" }, "open": { "weight": 1 } },
+                 "labels": { "click": { "positive": ["open"], "windowMinutes": 1 } } }"#,
+        )
+        .unwrap();
+        let item = |n: u32| {
+            let tags = [n % 3, n % 5, n % 7, 9].map(|tag| format!("tag {tag}")).to_vec();
+            Item::open(&schema, 0, &format!("sku{n}"), |_| crate::item::Given::Texts(tags.clone())).unwrap()
+        };
+        let mut memory = Memory::new(&schema);
+        for n in 0..40 {
+            let item = item(n);
+            memory.recent.push_back(memory::Chosen { wire: item.wire(), keys: item.keys().to_vec() });
+        }
+        let rates = UserRates::default().for_many(&memory);
+        let both = |n| [likeness(&memory, None, &item(n)), likeness(&memory, rates.chosen.as_ref(), &item(n))];
+        let bits = |n| both(n).map(f32::to_bits);
+        assert!((0..60).all(|n| bits(n)[0] == bits(n)[1]));
+        assert!(both(3)[0] > 0.2 && both(3)[0] != both(4)[0], "{:?} {:?}", both(3), both(4));
     }
 }
