@@ -309,6 +309,7 @@ mod tests {
         let both = |n| [likeness(&memory, None, &item(n)), likeness(&memory, rates.chosen.as_ref(), &item(n))];
         let bits = |n| both(n).map(f32::to_bits);
         assert!((0..60).all(|n| bits(n)[0] == bits(n)[1]));
-        assert!(both(3)[0] > 0.2 && both(3)[0] != both(4)[0], "{:?} {:?}", both(3), both(4));
+        let values: alloc::collections::BTreeSet<u32> = (0..60).map(|n| bits(n)[0]).collect();
+        assert!(values.len() > 5 && !values.contains(&0), "the items are alike to different degrees");
     }
 }
