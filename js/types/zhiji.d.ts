@@ -37,7 +37,7 @@ export interface Schema {
     readonly diversity?: { readonly lambda: number }
     readonly windows?: readonly { readonly field: string; readonly most: number; readonly within: number }[]
     readonly fatigue?: { readonly after: number; readonly penalty: number }
-    readonly explore?: { readonly slots: number; readonly epsilon: number }
+    readonly explore?: { readonly slots: number; readonly epsilon: number; readonly by?: 'greedy' | 'ucb' | 'thompson'; readonly width?: number }
     /** How strongly the page's own order counts beside the model. */
     readonly pageOrder?: number
     /** What is shown before the user has done anything: the page's own order, or the model's. */
@@ -68,7 +68,7 @@ export type Item<S extends Schema = Schema> = { readonly id: string } & {
   readonly ad?: boolean
 }
 
-/** Why a card stands where it stands. */
+/** Why a card stands where it stands; 5 and 6 were drawn to learn something, 6 by Thompson's rule, whose propensity is an estimate. */
 export type ReasonCode = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 /** What a card was shown as; `zhiji-feed` sends it back with every event. */

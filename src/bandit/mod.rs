@@ -4,6 +4,9 @@ mod cost;
 
 pub use cost::{CostError, LinearCost, Step};
 
+use crate::kernel::math::ln_f64;
+use crate::rng::Rng;
+
 /// What an [`EpsilonGreedy`] rule drew.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
@@ -81,11 +84,50 @@ impl EpsilonGreedy {
         let index = if explored { ((u128::from(words[1]) * scores.len() as u128) >> 64) as usize } else { best };
         Some(Draw { index, propensity: self.propensity(scores.len(), index == best), explored })
     }
+
+    /// As [`EpsilonGreedy::choose`] of so many candidates, but with `1 − ε` one of the `winners` takes the place, each alike.
+    ///
+    /// Winners of draws from a posterior make this Thompson's rule over the floor of `ε / n`. How often a candidate would win is then
+    /// estimated by its share of the winners; given the winners, the propensity is that of the draw itself, so that inverse propensity
+    /// estimates stay unbiased whatever the number of winners, and vary the less the more there are.
+    ///
+    /// # Source
+    /// Chapelle & Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011, section 2.
+    pub fn choose_winner(&self, winners: &[usize], candidates: usize, words: [u64; 2]) -> Option<Draw> {
+        let at = |n: usize| ((u128::from(words[1]) * n as u128) >> 64) as usize;
+        let explored = (((words[0] >> 11) as f64) / GRAINS) < self.epsilon;
+        let winner = *winners.get(at(winners.len()))?;
+        let index = if explored { at(candidates) } else { winner };
+        let mut wins = 0u32;
+        for winner in winners {
+            wins += u32::from(*winner == index);
+        }
+        let share = f64::from(wins) / winners.len() as f64;
+        Some(Draw { index, propensity: (1.0 - self.epsilon) * share + self.epsilon / candidates as f64, explored })
+    }
+}
+
+/// Fills `out` with independent standard normals.
+///
+/// # Source
+/// Marsaglia & Bray, "A Convenient Method for Generating Normal Variables", SIAM Review 6, 1964 (the polar method).
+pub fn normals(rng: &mut Rng, out: &mut [f64]) {
+    for pair in out.chunks_mut(2) {
+        let (mut x, mut y, mut square) = (0.0, 0.0, 0.0);
+        while !(square > 0.0 && square < 1.0) {
+            (x, y) = (f64::from(rng.uniform()) * 2.0 - 1.0, f64::from(rng.uniform()) * 2.0 - 1.0);
+            square = x * x + y * y;
+        }
+        let length = (-2.0 * ln_f64(square) / square).sqrt();
+        for (slot, along) in pair.iter_mut().zip([x, y]) {
+            *slot = along * length;
+        }
+    }
 }
 
 /// The first of the highest scores; one that is not a number ranks below all.
 #[inline]
-fn best(scores: &[f32]) -> Option<usize> {
+pub fn best(scores: &[f32]) -> Option<usize> {
     let (mut best, mut highest) = (0, f32::NEG_INFINITY);
     for (index, score) in scores.iter().enumerate() {
         if *score > highest {
@@ -98,6 +140,7 @@ fn best(scores: &[f32]) -> Option<usize> {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
+    use crate::rng::Rng;
     use proptest::prelude::*;
 
     proptest! {
@@ -136,6 +179,40 @@ mod tests {
         let mut propensities = [0.0; 5];
         rule.propensities(&scores, &mut propensities);
         assert_eq!(propensities.map(|p| (p * 10_000.0 + 0.5) as u32), counts);
+    }
+
+    /// Winners that won more often are drawn more often, each with its propensity, and everybody keeps the floor.
+    #[test]
+    fn shares_of_winners_are_the_propensities() {
+        let rule = EpsilonGreedy::new(0.2);
+        let winners = [3, 0, 3, 3];
+        let (mut counts, mut promised) = ([0u32; 5], [0.0; 5]);
+        for first in 0..100u64 {
+            for second in 0..100u64 {
+                let words = [first, second].map(|n| (2 * n + 1) * (u64::MAX / 200));
+                let draw = rule.choose_winner(&winners, 5, words).expect("there are winners");
+                counts[draw.index] += 1;
+                promised[draw.index] = draw.propensity;
+            }
+        }
+        assert_eq!(counts, [2_400, 400, 400, 6_400, 400], "of 10,000");
+        assert_eq!(promised.map(|p| (p * 10_000.0 + 0.5) as u32), counts);
+        assert!((promised.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert_eq!(rule.choose_winner(&[], 5, [0, 0]), None);
+    }
+
+    #[test]
+    fn normals_are_normal() {
+        let mut rng = Rng::derive(&[5; 32], "normals", &[]);
+        let mut drawn = vec![0.0; 40_001];
+        normals(&mut rng, &mut drawn);
+        let n = drawn.len() as f64;
+        let moment = |power: i32| drawn.iter().map(|x| (0..power).fold(1.0, |p, _| p * x)).sum::<f64>() / n;
+        // Four standard errors of each moment: 1, √2, √15 and √96 over √n.
+        assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.029, "{} {}", moment(1), moment(2));
+        assert!(moment(3).abs() < 0.078 && (moment(4) - 3.0).abs() < 0.2, "{} {}", moment(3), moment(4));
+        let beyond = drawn.iter().filter(|x| x.abs() > 1.959_964).count() as f64 / n;
+        assert!((beyond - 0.05).abs() < 0.0044, "{beyond}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::item::{Value, WORD_BYTES_MOST};
 use crate::json::Json;
 use crate::log::StoreOp;
+use crate::rerank::Reason;
 use crate::schema::Schema;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString as _};
@@ -224,6 +225,9 @@ impl<I: Iterator> LastPlace for I {
     }
 }
 
+/// The reason that says of a propensity that it is an estimate.
+const SAMPLED: u16 = Reason::Sampled as u16;
+
 fn export_event(schema: &Schema, event: &Event) -> Json {
     let mut fields = Vec::new();
     for (i, field) in schema.fields.iter().enumerate() {
@@ -237,6 +241,11 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
     let d = &event.detail;
     let surface = d.surface.and_then(|i| schema.surfaces.get(usize::from(i)));
     let action = schema.actions.get(usize::from(event.action));
+    let choice = match (d.propensity, d.reason) {
+        (None, _) => "deterministic",
+        (_, Some(SAMPLED)) => "estimated",
+        _ => "exact",
+    };
     object([
         ("atMs", instant(event.at.ms())),
         ("session", Json::Whole(event.session.into())),
@@ -248,6 +257,7 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         ("slate", Json::whole_or_null(d.slate)),
         ("position", Json::whole_or_null(d.position)),
         ("propensity", Json::number_or_null(d.propensity)),
+        ("choice", Json::text_or_null(Some(choice))),
         ("reason", Json::whole_or_null(d.reason)),
         ("value", Json::number_or_null(d.value)),
         ("dwellMs", Json::whole_or_null(d.dwell_ms)),

@@ -3,10 +3,12 @@
 use super::Engine;
 use crate::error::{Error, Result};
 use crate::features::{Candidate, Context};
+use crate::head::Prior;
 use crate::item::Item;
 use crate::kernel::linear::PANEL;
 use crate::kernel::math::ln_f64;
 use crate::keyed::KeyMap;
+use crate::rerank::explore::Doubt;
 use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
 use crate::rng::Rng;
 use crate::time::Timestamp;
@@ -93,7 +95,9 @@ impl Engine {
         let volatiles: Vec<usize> = self.schema.volatiles().collect();
         let expressed = self.observe.memory.acts > 0 || self.schema.policy.cold_model;
         let personalised = self.log.is_some() && expressed;
-        let scores = if personalised { self.scores(request, &items, &volatiles)? } else { vec![(0.0, false); n] };
+        let mut doubt = Doubt::default();
+        let scores =
+            if personalised { self.scores(request, &items, &volatiles, &mut doubt)? } else { vec![(0.0, false); n] };
         let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
         let memory = personalised.then_some(&self.observe.memory);
         let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
@@ -133,7 +137,7 @@ impl Engine {
             Rng::derive(seed, "explore", &data)
         });
         let policy = &self.schema.policy;
-        let plan = Plan { policy, slots: request.slots, shown: &shown, page_order: !personalised, rng };
+        let plan = Plan { policy, slots: request.slots, shown: &shown, page_order: !personalised, doubt: &doubt, rng };
         let placed = arrange(&entries, plan);
         let id = self.next_slate;
         self.next_slate = self.next_slate.wrapping_add(1);
@@ -156,7 +160,13 @@ impl Engine {
 
     /// Blended logits, and whether what the user did is what speaks for the item.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn scores(&mut self, request: &Request<'_>, items: &[Rc<Item>], volatiles: &[usize]) -> Result<Vec<(f32, bool)>> {
+    fn scores(
+        &mut self,
+        request: &Request<'_>,
+        items: &[Rc<Item>],
+        volatiles: &[usize],
+        doubt: &mut Doubt,
+    ) -> Result<Vec<(f32, bool)>> {
         let context = self.context(request.now);
         let width = self.layout.len();
         let mut dense = vec![0.0f32; PANEL * width];
@@ -171,6 +181,15 @@ impl Engine {
         let (led, tasks) = (self.ranker.led(&at), self.ranker.tasks(&at).max(1));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let adapted = self.replay.is_none();
+        let mut drawn = Vec::new();
+        if let Some(seed) = self.seed.as_ref().filter(|_| adapted) {
+            *doubt = Doubt::new(&self.schema.policy);
+            if doubt.each > 1 {
+                let moment = [u64::from(memory.events), memory.now_ms as u64].map(u64::to_le_bytes);
+                let mut rng = Rng::derive(seed, "believe", moment.as_flattened());
+                drawn = self.adapt.heads().deviate(&mut rng, doubt.each);
+            }
+        }
         let mut scores = Vec::with_capacity(items.len());
         let mut logits = vec![0.0; PANEL * tasks];
         for (items, handles) in items.chunks(PANEL).zip(request.handles.chunks(PANEL)) {
@@ -188,7 +207,16 @@ impl Engine {
             self.ranker.score_panel(&mut at, &fixed[..items.len()], &rows[..items.len()], &mut logits);
             for ((lane, item), logits) in items.iter().enumerate().zip(logits.chunks_mut(tasks)) {
                 if adapted && let Some(logit) = logits.get_mut(led) {
-                    *logit = self.adapt.score(&self.ranker, *logit, fixed[lane], rows[lane]);
+                    let mut input = [0.0; Prior::MOST_FEATURES];
+                    let read = self.ranker.read_pair(fixed[lane], rows[lane], &mut input);
+                    *logit = self.adapt.heads().score(*logit, &input[..read]);
+                    if doubt.each > 0 {
+                        let from = doubt.numbers.len();
+                        doubt.numbers.resize(from + doubt.each, 0.0);
+                        let doubts = &mut doubt.numbers[from..];
+                        self.adapt.heads().spread(&input[..read], &drawn, doubts);
+                        self.ranker.blend_each(&at, logits, self.schema.policy.explore_width, doubts);
+                    }
                 }
                 let policy = &self.schema.policy;
                 let order = policy.page_order * ln_f64(1.0 + (first + lane) as f64 / 10.0) as f32;
@@ -223,5 +251,7 @@ pub const fn reason_code(reason: Reason) -> u32 {
     reason as u32
 }
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod exploring;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

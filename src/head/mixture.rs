@@ -52,7 +52,7 @@ pub struct Mixture {
 const MARGIN: f64 = 1.0 / 1_048_576.0;
 
 /// A forecast as the mixture takes it.
-pub fn inside(forecast: f64) -> f64 {
+pub(crate) fn inside(forecast: f64) -> f64 {
     if forecast.is_nan() { 0.5 } else { forecast.clamp(MARGIN, 1.0 - MARGIN) }
 }
 

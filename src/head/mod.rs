@@ -8,6 +8,8 @@ mod mixture;
 
 pub use bayes::{BayesLinear, Prior};
 pub use mixture::Mixture;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) use mixture::inside;
 
 /// Why a head cannot be made or read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ const REMEMBERED: usize = 10;
 /// Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998, section 2.
 pub struct Likeness {
     lambda: f32,
+    scores: Vec<f32>,
     /// What of the worth does not change: `λ · σ(score)`.
     relevance: Vec<f32>,
     likeness: Vec<f32>,
@@ -26,6 +27,7 @@ impl Likeness {
     pub fn new(lambda: f32, entries: &[Entry<'_>], shown: &[&Item]) -> Self {
         let recent = &shown[shown.len().saturating_sub(REMEMBERED)..];
         let (mut relevance, mut likeness) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let mut scores = Vec::with_capacity(entries.len());
         for entry in entries {
             let mut most = 0.0f32;
             if lambda < 1.0 {
@@ -33,10 +35,19 @@ impl Likeness {
                     most = most.max(jaccard(entry.item, item));
                 }
             }
-            relevance.push(if lambda < 1.0 { lambda * sigmoid(entry.score) } else { entry.score });
+            relevance.push(relevant(lambda, entry.score));
+            scores.push(entry.score);
             likeness.push(most);
         }
-        Self { lambda, relevance, likeness }
+        Self { lambda, scores, relevance, likeness }
+    }
+
+    /// The worth that candidate `i` would have with so much more of a score.
+    pub fn value_with(&self, i: usize, more: f32) -> f32 {
+        let (score, likeness) = (self.scores.get(i), self.likeness.get(i));
+        score
+            .zip(likeness)
+            .map_or(0.0, |(score, likeness)| relevant(self.lambda, score + more) - (1.0 - self.lambda) * likeness)
     }
 
     /// The worth of candidate `i`.
@@ -54,6 +65,10 @@ impl Likeness {
             }
         }
     }
+}
+
+fn relevant(lambda: f32, score: f32) -> f32 {
+    if lambda < 1.0 { lambda * sigmoid(score) } else { score }
 }
 
 /// Shared words over all words.

@@ -10,11 +10,12 @@ pub mod fatigue;
 pub mod filter;
 pub mod window;
 
-use crate::bandit::EpsilonGreedy;
+use crate::bandit::best;
 use crate::item::Item;
 use crate::rng::Rng;
 use crate::schema::Policy;
 use alloc::vec::Vec;
+use explore::Doubt;
 
 /// Why an item stands where it stands. The numbers are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Reason {
     Interest = 4,
     /// Drawn to learn something new.
     Explore = 5,
+    /// Drawn from what the personal head believes; the propensity is an estimate.
+    Sampled = 6,
 }
 
 /// A candidate that passed the filters.
@@ -60,7 +63,7 @@ pub struct Placed {
     pub score: f32,
     /// Why it is there.
     pub reason: Reason,
-    /// With which probability it was drawn; none where it was not a draw.
+    /// With which probability it was drawn; none where it was not a draw. An estimate where the reason is [`Reason::Sampled`], else exact.
     pub propensity: Option<f32>,
 }
 
@@ -74,6 +77,8 @@ pub struct Plan<'a> {
     pub shown: &'a [&'a Item],
     /// Whether the page's own order stands (no expressed behaviour, or personalisation off).
     pub page_order: bool,
+    /// What the personal head does not know, for the exploration place.
+    pub doubt: &'a Doubt,
     /// The generator for exploration; none where the host gave no seed.
     pub rng: Option<Rng>,
 }
@@ -83,7 +88,7 @@ pub struct Plan<'a> {
 /// The same entries, policy and generator give the same slate. Where no candidate satisfies every window, windows give way rather than
 /// leave a place empty.
 pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
-    let Plan { policy, slots, shown, page_order, mut rng } = plan;
+    let Plan { policy, slots, shown, page_order, doubt, mut rng } = plan;
     let slots = slots.min(entries.len());
     let mut free: Vec<bool> = entries.iter().map(|_| true).collect();
     let mut likeness = diversity::Likeness::new(policy.lambda, entries, shown);
@@ -116,15 +121,23 @@ pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
                 }
                 values.clear();
                 values.extend(fits.iter().map(|&i| likeness.value(i)));
-                // In any other place nothing is drawn: the rule without exploration takes the best.
-                let (epsilon, words) = match rng.as_mut().filter(|_| explore_at == Some(slot)) {
-                    Some(rng) => (f64::from(policy.epsilon), [rng.word(), rng.word()]),
-                    None => (0.0, [0; 2]),
-                };
-                let Some(draw) = EpsilonGreedy::new(epsilon).choose(&values, words) else { break };
-                let at = fits[draw.index];
-                let reason = if draw.explored { Reason::Explore } else { earned(&entries[at]) };
-                (at, reason, (explore_at == Some(slot)).then_some(draw.propensity as f32))
+                let Some(first) = best(&values) else { break };
+                match rng.as_mut().filter(|_| explore_at == Some(slot)) {
+                    None => (fits[first], earned(&entries[fits[first]]), None),
+                    Some(rng) => {
+                        let places: Vec<(usize, usize)> = fits.iter().map(|&i| (i, entries[i].index)).collect();
+                        let Some(draw) = explore::draw(policy, &places, &likeness, doubt, rng) else { break };
+                        let at = fits[draw.index];
+                        let reason = if doubt.each > 1 {
+                            Reason::Sampled
+                        } else if draw.explored || draw.index != first {
+                            Reason::Explore
+                        } else {
+                            earned(&entries[at])
+                        };
+                        (at, reason, Some(draw.propensity as f32))
+                    }
+                }
             }
         };
         free[chosen] = false;

@@ -122,6 +122,18 @@ pub struct Window {
     pub within: usize,
 }
 
+/// Who takes the exploration place, where the draw is not uniform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Explore {
+    /// The best by score.
+    #[default]
+    Greedy,
+    /// The best by score and what the personal head does not know of it: an upper confidence bound.
+    Ucb,
+    /// The best under a draw from what the personal head believes: Thompson's rule.
+    Thompson,
+}
+
 /// What every ranking respects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -139,6 +151,10 @@ pub struct Policy {
     pub explore_slots: usize,
     /// Share of exploration draws that are uniform.
     pub epsilon: f32,
+    /// Who takes the exploration place otherwise.
+    pub explore_by: Explore,
+    /// How many standard deviations of the head's belief count there.
+    pub explore_width: f32,
     /// How far the page's own order weighs, in logits per e-fold of position.
     pub page_order: f32,
     /// Whether a user who has shown no behaviour yet is ranked by the model, or keeps the page's own order.

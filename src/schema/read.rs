@@ -4,8 +4,8 @@
 //! schema is read once in a start.
 
 use super::{
-    Action, Field, Filter, Kind, Label, NAME_BYTES_MOST, NAMES_MOST, Policy, Retention, Role, Rule, Scale, Schema,
-    Window, days_ms, minutes_ms,
+    Action, Explore, Field, Filter, Kind, Label, NAME_BYTES_MOST, NAMES_MOST, Policy, Retention, Role, Rule, Scale,
+    Schema, Window, days_ms, minutes_ms,
 };
 use crate::error::{Error, Result};
 use crate::json::{Faults, Json, Place};
@@ -210,6 +210,8 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
         fatigue_penalty: 0.0,
         explore_slots: 0,
         epsilon: 0.0,
+        explore_by: Explore::Greedy,
+        explore_width: 1.0,
         page_order: 0.3,
         cold_model: false,
     };
@@ -253,10 +255,17 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
     let bounded = (0.0..=10.0).contains(&policy.fatigue_penalty);
     mistakes.unless(bounded, &["policy.fatigue.penalty"], "a number between 0 and 10");
     if let Some(explore) = place.key("explore").given() {
-        explore.only(&["slots", "epsilon"]);
+        explore.only(&["slots", "epsilon", "by", "width"]);
         policy.explore_slots = explore.key("slots").count();
         policy.epsilon = explore.key("epsilon").single();
+        let by = explore.key("by").given().map_or(0, |by| by.one_of(&["greedy", "ucb", "thompson"]));
+        policy.explore_by = [Explore::Greedy, Explore::Ucb, Explore::Thompson].get(by).copied().unwrap_or_default();
+        policy.explore_width = single_or(explore.key("width"), policy.explore_width);
     }
+    let bounded = (0.0..=10.0).contains(&policy.explore_width);
+    mistakes.unless(bounded, &["policy.explore.width"], "a number between 0 and 10");
+    let floored = policy.explore_by == Explore::Greedy || policy.epsilon > 0.0;
+    mistakes.unless(floored, &["policy.explore.epsilon"], "above 0: every candidate needs a chance that can be told");
     let bounded = policy.explore_slots <= 1 && (0.0..=1.0).contains(&policy.epsilon);
     mistakes.unless(bounded, &["policy.explore"], "at most one slot, and an `epsilon` between 0 and 1");
     policy.page_order = single_or(place.key("pageOrder"), policy.page_order);

@@ -29,6 +29,22 @@ fn each_mistake_is_named() {
         ("\"field\": \"stock\"", "\"field\": \"tags\"", "policy.filters"),
         ("\"category\": {", "\"id\": {", "fields.id"),
         ("\"surfaces\":", "\"halfLifeDays\": [0], \"surfaces\":", "halfLifeDays"),
+        ("{ \"filters\"", "{ \"explore\": { \"slots\": 1, \"epsilon\": 2 }, \"filters\"", "policy.explore"),
+        (
+            "{ \"filters\"",
+            "{ \"explore\": { \"slots\": 1, \"epsilon\": 0, \"by\": \"ucb\" }, \"filters\"",
+            "policy.explore.epsilon",
+        ),
+        (
+            "{ \"filters\"",
+            "{ \"explore\": { \"slots\": 1, \"epsilon\": 0.1, \"by\": \"all\" }, \"filters\"",
+            "(document)",
+        ),
+        (
+            "{ \"filters\"",
+            "{ \"explore\": { \"slots\": 1, \"epsilon\": 0.1, \"width\": 11 }, \"filters\"",
+            "policy.explore.width",
+        ),
         ("\"surfaces\":", "\"retention\": { \"events\": 1, \"days\": 1 }, \"surfaces\":", "retention"),
     ] {
         assert!(SHOP.contains(from));

@@ -307,6 +307,20 @@ impl Ranker {
         }
     }
 
+    /// Makes of what may be added to the logit that the personal head corrects, each `by` times, what that adds to the score.
+    ///
+    /// # Shapes
+    /// `logits`: one for each task, as the head has corrected them; they are left as they were.
+    pub fn blend_each(&self, at: &Workspace, logits: &mut [f32], by: f32, more: &mut [f32]) {
+        let (led, score) = (self.led(at), self.blend(at, logits));
+        let Some(plain) = logits.get(led).copied() else { return };
+        for more in more {
+            logits[led] = plain + *more * by;
+            *more = self.blend(at, logits) - score;
+        }
+        logits[led] = plain;
+    }
+
     /// The score of one pair before any personal head.
     ///
     /// # Shapes

@@ -1,10 +1,12 @@
 //! `adapt`: matured labels → the personal head and how far it is trusted. Depends on the bundle; refolded when that changes.
 
 use super::observe::Example;
+use crate::bandit::normals;
 use crate::bundle::{Head as Form, Workspace};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::head::{BayesLinear, Mixture, Prior};
 use crate::kernel::math::sigmoid_f64;
+use crate::rng::Rng;
 use crate::score::{Ranker, logit};
 use alloc::rc::Rc;
 use alloc::vec;
@@ -97,6 +99,42 @@ impl Heads {
         if shift == 0.0 { logit_frozen } else { logit(head.mixture.forecast(&head.forecasts(logit_frozen, shift))) }
     }
 
+    /// Writes `draws` draws of the weights of the head in use, less their mean, one behind the other.
+    pub fn deviate(&self, rng: &mut Rng, draws: usize) -> Vec<f64> {
+        let mut all = Vec::new();
+        if let Some([head, _]) = &self.both {
+            let d = head.model.features();
+            let mut drawn = vec![0.0; d];
+            all.resize(draws * d, 0.0);
+            for out in all.chunks_mut(d) {
+                normals(rng, &mut drawn);
+                head.model.deviate(&drawn, out);
+            }
+        }
+        all
+    }
+
+    /// By how much the logit of a pair, of which the head reads `input`, may be off for want of labels. Writes the standard deviation of what
+    /// the head adds or, given draws of [`Heads::deviate`], what each of them adds more; both as far as the head is trusted.
+    ///
+    /// # Shapes
+    /// `out`: one for each draw, or one.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn spread(&self, input: &[f64], drawn: &[f64], out: &mut [f32]) {
+        let Some([head, _]) = &self.both else { return };
+        let by = self.trust()[1] * head.gain;
+        if drawn.is_empty() {
+            out.fill((head.model.variance(input).sqrt() * by.abs()) as f32);
+        }
+        for (slot, weights) in out.iter_mut().zip(drawn.chunks(head.model.features())) {
+            let mut sum = 0.0;
+            for (w, x) in weights.iter().zip(input) {
+                sum += w * x;
+            }
+            *slot = (sum * by) as f32;
+        }
+    }
+
     /// Learns one label.
     pub fn learn(&mut self, form: &Form, logit_frozen: f32, input: &[f64], positive: bool) {
         let Some([head, next]) = &mut self.both else { return };
@@ -147,6 +185,11 @@ impl Adapt {
     /// The mixing weights of the frozen model and of the head.
     pub fn trust(&self) -> [f64; 2] {
         self.heads.trust()
+    }
+
+    /// The heads.
+    pub const fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// The logit of a pair as this user's own history corrects it.
@@ -256,5 +299,93 @@ mod tests {
                 live.learn(&ranker, &example(count));
             }
         }
+    }
+
+    /// A head of a constant and two numbers.
+    fn form(trust: f64) -> Form {
+        let prior = Prior::new(&[0.1, 0.0, -0.2], &[0.5, 0.0, 0.0, 0.2, 1.0, 0.0, 0.0, -0.3, 0.8]).unwrap();
+        let (features, prior) = (Vec::new(), Rc::new(prior));
+        Form { intercept: true, vector: (0, 2), features, prior, gain: 1.5, trust }
+    }
+
+    fn input(step: u64) -> [f64; 3] {
+        [1.0, ((step * 7) % 11) as f64 / 5.0 - 1.0, ((step * 5) % 13) as f64 / 6.0 - 1.0]
+    }
+
+    fn loss(logit: f32, positive: bool) -> f64 {
+        let p = crate::head::inside(sigmoid_f64(logit.into()));
+        0.0 - crate::kernel::math::ln_f64(if positive { p } else { 1.0 - p })
+    }
+
+    /// Whoever chooses the labels: against what is ranked by, against the head, the opposite of what was true so far from the moment at
+    /// which the head is trusted most, or lies throughout.
+    #[test]
+    fn no_labels_make_the_head_cost_more_than_its_bound() {
+        type Adversary = fn(step: u64, frozen: f32, personal: f32) -> bool;
+        let adversaries: [Adversary; 4] = [
+            |_, _, personal| personal < 0.0,
+            |_, frozen, personal| personal < frozen,
+            |step, _, _| (step % 11 < 6) != (step % 512 >= 250),
+            |step, frozen, _| (frozen > 0.0) == step.is_multiple_of(2),
+        ];
+        for (who, adversary) in adversaries.iter().enumerate() {
+            for trust in [0.2, 0.95] {
+                let form = form(trust);
+                let mut heads = Heads::after(&form, 0);
+                let bound = |anywhere, labels| {
+                    Mixture::new(&[1.0 - trust, trust], SHARE).unwrap().regret_bound(0, labels, anywhere)
+                };
+                assert!(bound(false, 512) < 1.01 - crate::kernel::math::ln_f64(1.0 - trust));
+                // What is served of one head: the first 512 labels, then 256 of each.
+                let (mut cost, mut from) = (0.0, 0);
+                for step in 0..2_048u64 {
+                    let x = input(step);
+                    let frozen = ((step * 3) % 7) as f32 / 2.0 - 1.5;
+                    let personal = heads.score(frozen, &x);
+                    let positive = adversary(step, frozen, personal);
+                    cost += loss(personal, positive) - loss(frozen, positive);
+                    heads.learn(&form, frozen, &x, positive);
+                    let most = bound(from > 0, (step + 1 - from) as u32);
+                    // Ranked is by a logit in single precision.
+                    assert!(cost < most + 1e-3, "adversary {who}, trust {trust}: {cost} at {step}, at most {most}");
+                    if step >= 511 && (step + 1).is_multiple_of(256) {
+                        (cost, from) = (0.0, step + 1);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn draws_spread_as_far_as_the_head_does_not_know() {
+        let form = form(0.6);
+        let mut heads = Heads::after(&form, 0);
+        (0..20).for_each(|step| heads.learn(&form, 0.25, &input(step), step.is_multiple_of(3)));
+        let mut rng = Rng::derive(&[1; 32], "spread", &[]);
+        let weights = heads.deviate(&mut rng, 8_000);
+        for step in [0, 4, 9] {
+            let (mut deviation, mut drawn) = ([0.0], vec![0.0; 8_000]);
+            heads.spread(&input(step), &[], &mut deviation);
+            heads.spread(&input(step), &weights, &mut drawn);
+            let square = drawn.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / 8_000.0;
+            let ratio = square.sqrt() / f64::from(deviation[0]);
+            // Five standard errors of a standard deviation: 5 / √(2 n).
+            assert!((ratio - 1.0).abs() < 0.04, "{ratio}");
+        }
+        // What labels have told is known; what stands across it is as it was.
+        let deviation = |heads: &Heads, x: &[f64]| {
+            let mut out = [0.0];
+            heads.spread(x, &[], &mut out);
+            f64::from(out[0]) / heads.trust()[1]
+        };
+        let (along, across) = ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]);
+        let prior = Prior::new(&[0.0; 3], &[0.5, 1.0, 0.8]).unwrap();
+        let form = Form { prior: Rc::new(prior), ..form };
+        let fresh = Heads::after(&form, 0);
+        let mut taught = fresh.clone();
+        (0..60u64).for_each(|step| taught.learn(&form, 0.0, &along, step.is_multiple_of(2)));
+        assert!(deviation(&taught, &along) < 0.4 * deviation(&fresh, &along));
+        let left = deviation(&taught, &across) / deviation(&fresh, &across);
+        assert!((left - 1.0).abs() < 1e-6, "{left}");
     }
 }
