@@ -130,10 +130,7 @@ fn a_request_that_is_scored_again_allocates_nothing() {
             assert_eq!(allocations(request), 0, "{path:?}, tier {tier}");
         }
     }
-    for kind in [
-        "covisit", "cross", "dense", "embed", "fm", "item", "mean", "mlp", "mmoe", "product", "recent", "vector",
-        "wide",
-    ] {
+    for kind in ["covisit", "dense", "embed", "fm", "item", "mean", "product", "recent", "vector", "wide"] {
         assert!(kinds.contains(kind), "no bundle has a block `{kind}`: {kinds:?}");
     }
 }

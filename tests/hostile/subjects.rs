@@ -123,6 +123,8 @@ fn score(stack: &Stack, bytes: &[u8], draws: &mut Draws) {
         stack.score_user(&mut at, &dense, &mut recent.iter().map(|(wire, keys)| (*wire, keys.as_slice())));
         let mut logits = vec![0.0; stack.labels(tier).count()];
         stack.score_pair(&mut at, &item, &dense, tier, &mut logits);
+        let score = stack.blend(tier).map(|blend| blend.score(&mut logits.iter().copied()));
+        logits.extend(score);
         logits
     };
     for tier in 0..stack.tiers() {
