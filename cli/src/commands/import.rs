@@ -51,6 +51,15 @@ pub enum Command {
         Without --items, the items are read out of the events' own rows. docs/training.md has a mapping written out."
     )]
     Table(Table),
+    /// A linear model or a perceptron that another framework saved as ONNX → a bundle.
+    ///
+    /// Its probes are answers of the graph itself, so what the engine computes is what the graph says.
+    #[command(
+        after_help = "Examples:\n  zhiji import onnx model.onnx --space shop --label click --columns user.events,item.acts,category.seen --out click.safetensors\n  \
+        zhiji import onnx model.onnx --space shop --label click --label buy --columns u=@user.txt --columns p=@pair.txt --out both.safetensors\n\n\
+        The columns of an input are features of the phone: `zhiji features DIR --names` lists them. docs/onnx.md says which graphs are read."
+    )]
+    Onnx(super::onnx::Args),
 }
 
 /// Options of every form.
@@ -199,6 +208,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Kuairand(args) => preset(&presets::KUAIRAND, &args.logs, &args.items, &args.output),
         Command::Avazu(args) => preset(&presets::AVAZU, &args.files, &[], &args.output),
         Command::Criteo(args) => preset(&presets::CRITEO, &args.files, &[], &args.output),
+        Command::Onnx(args) => super::onnx::run(args),
         Command::Table(args) => {
             let file = schema_file::open(&args.schema)?;
             let mapping = Mapping::open(&args.mapping)?;

@@ -10,6 +10,7 @@ pub mod import;
 pub mod inspect;
 pub mod keys;
 mod live;
+pub mod onnx;
 pub mod pack;
 pub mod publish;
 pub mod root;

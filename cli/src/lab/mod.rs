@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod names;
 pub mod off_policy;
+pub mod onnx;
 pub mod pack;
 pub mod phone;
 pub mod plot;

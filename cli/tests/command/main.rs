@@ -3,6 +3,7 @@
 mod features;
 mod inspect;
 mod lab;
+mod onnx;
 mod publish;
 
 use std::process::{Command, Output};
