@@ -5,6 +5,7 @@
 
 pub mod baselines;
 pub mod catalogue;
+pub mod cost;
 pub mod dataset;
 pub mod evaluation;
 pub mod examples;

@@ -5,6 +5,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 use zhiji::bundle::{self, Numbers, Writing};
+use zhiji::kernel::half;
 
 /// How many known answers are made out of examples.
 const PROBES: usize = 8;
@@ -40,13 +41,22 @@ struct Tensor {
     held: Held,
 }
 
-/// What became of a table that was quantised.
+/// What became of a tensor that was written smaller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantised {
     /// Its name.
     pub name: String,
-    /// The greatest error of any number, as a share of the greatest number of its row.
+    /// The greatest error of any number, as a share of the greatest number of its row; of a list, of the greatest at all.
     pub worst: f32,
+}
+
+/// What is to be written in fewer bytes than a single has, by the names of tensors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Smaller<'a> {
+    /// Tables to write as bytes with a scale for each row; `all` for every table of singles.
+    pub quantised: &'a [String],
+    /// Tensors to write as halves; `all` for every table of singles that is not quantised, and every list of hashed weights.
+    pub halved: &'a [String],
 }
 
 /// A packed bundle.
@@ -55,6 +65,8 @@ pub struct Packed {
     pub bytes: Vec<u8>,
     /// The tables that became bytes.
     pub quantised: Vec<Quantised>,
+    /// The tensors that became halves.
+    pub halved: Vec<Quantised>,
     /// Known answers in it.
     pub probes: usize,
 }
@@ -119,6 +131,29 @@ fn quantise(tensor: &mut Tensor, all: &mut Vec<Tensor>) -> anyhow::Result<Quanti
     Ok(Quantised { name: tensor.name.clone(), worst })
 }
 
+/// Singles → the halves nearest to them.
+fn halve(tensor: &mut Tensor) -> anyhow::Result<Quantised> {
+    let Held::Singles(numbers) = &tensor.held else {
+        bail!("`{}` holds no singles: only such can become halves", tensor.name)
+    };
+    let width = if tensor.shape.len() > 1 { tensor.shape.last().copied().unwrap_or(1) } else { numbers.len() };
+    let mut worst = 0.0f32;
+    for row in numbers.chunks(width.max(1)) {
+        let most = row.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        for x in row {
+            let half = half::widen(half::narrow(*x));
+            if !half.is_finite() {
+                bail!("`{}` holds {x}, and a half ends at 65,504", tensor.name);
+            }
+            if most > 0.0 {
+                worst = worst.max((x - half).abs() / most);
+            }
+        }
+    }
+    tensor.held = Held::Halves(numbers.iter().map(|x| half::narrow(*x)).collect());
+    Ok(Quantised { name: tensor.name.clone(), worst })
+}
+
 /// The names of a spec's dense features, each once, in the order in which blocks first name them; that is the order of a probe's.
 fn features(spec: &Value) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -179,8 +214,9 @@ pub fn pack(
     files: &[Vec<u8>],
     spec: Option<String>,
     examples: Option<&[u8]>,
-    quantised: &[String],
+    smaller: Smaller<'_>,
 ) -> anyhow::Result<Packed> {
+    let Smaller { quantised, halved } = smaller;
     let spec = match (spec, files.first()) {
         (Some(spec), _) => spec,
         (None, Some(first)) => own_spec(first)?.context("the weights say no spec in their metadata: give --spec")?,
@@ -195,19 +231,27 @@ pub fn pack(
         let made = probes(&spec, examples)?;
         spec["probes"] = made.into();
     }
-    let wanted = |t: &Tensor| {
-        let table = t.shape.len() == 2 && matches!(t.held, Held::Singles(_));
-        quantised.contains(&t.name) || (table && quantised.iter().any(|q| q == "all"))
+    let table = |t: &Tensor| t.shape.len() == 2 && matches!(t.held, Held::Singles(_));
+    let wanted = |names: &[String], t: &Tensor, by_all: bool| {
+        names.contains(&t.name) || by_all && names.iter().any(|name| name == "all")
     };
-    if let Some(unknown) = quantised.iter().find(|q| *q != "all" && !all.iter().any(|t| t.name == **q)) {
-        bail!("there is no tensor `{unknown}`");
+    for name in quantised.iter().chain(halved).filter(|name| *name != "all") {
+        if !all.iter().any(|t| t.name == *name) {
+            bail!("there is no tensor `{name}`");
+        }
     }
-    let (mut scales, mut changed) = (Vec::new(), Vec::new());
-    for tensor in all.iter_mut().filter(|t| wanted(t)) {
-        changed.push(quantise(tensor, &mut scales)?);
+    let (mut scales, mut changed, mut halves) = (Vec::new(), Vec::new(), Vec::new());
+    for tensor in &mut all {
+        let hashed = tensor.name.ends_with(".hashed") && matches!(tensor.held, Held::Singles(_));
+        let (small, half) = (table(tensor), table(tensor) || hashed);
+        if wanted(quantised, tensor, small) {
+            changed.push(quantise(tensor, &mut scales)?);
+        } else if wanted(halved, tensor, half) {
+            halves.push(halve(tensor)?);
+        }
     }
     all.extend(scales);
-    if !changed.is_empty() {
+    if !changed.is_empty() || !halves.is_empty() {
         // What the singles answered is no answer of the bytes.
         for probe in spec["probes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             probe.remove("logits");
@@ -217,7 +261,7 @@ pub fn pack(
         all.iter().map(|t| Writing { name: &t.name, shape: &t.shape, numbers: t.held.numbers() }).collect();
     let probes = spec["probes"].as_array().map_or(0, Vec::len);
     let bytes = bundle::write(&spec.to_string(), &writing).map_err(|e| anyhow::anyhow!("{}: {e}", e.code()))?;
-    Ok(Packed { bytes, quantised: changed, probes })
+    Ok(Packed { bytes, quantised: changed, halved: halves, probes })
 }
 
 #[cfg(test)]

@@ -25,6 +25,13 @@ fn path(dir: &TempDir, name: &str) -> String {
 
 /// A folder with a catalogue, a schema and `shop`, a simulated data set.
 fn shop() -> TempDir {
+    let dir = catalogue();
+    simulate(&dir, "shop", ["120", "20"]);
+    dir
+}
+
+/// A folder with a catalogue and a schema.
+fn catalogue() -> TempDir {
     let dir = TempDir::new().unwrap();
     let items: String = (0..120)
         .map(|i| {
@@ -34,14 +41,13 @@ fn shop() -> TempDir {
         .collect();
     fs::write(dir.path().join("items.jsonl"), items).unwrap();
     fs::write(dir.path().join("schema.js"), SCHEMA).unwrap();
-    simulate(&dir, "shop");
     dir
 }
 
-fn simulate(dir: &TempDir, out: &str) {
+fn simulate(dir: &TempDir, out: &str, [users, days]: [&str; 2]) {
     let (items, schema, out) = (path(dir, "items.jsonl"), path(dir, "schema.js"), path(dir, out));
     done(&[
-        "simulate", "--items", &items, "--schema", &schema, "--users", "120", "--days", "20", "--seed", "5", "--out",
+        "simulate", "--items", &items, "--schema", &schema, "--users", users, "--days", days, "--seed", "5", "--out",
         &out,
     ]);
 }
@@ -84,7 +90,7 @@ fn what_was_planted_is_learnt_and_measured() {
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     let dir = shop();
-    simulate(&dir, "again");
+    simulate(&dir, "again", ["120", "20"]);
     let read = |name: &str| fs::read(dir.path().join(name)).unwrap();
     for file in ["events.csv", "items.jsonl", "schema.json", "meta.json"] {
         assert_eq!(read(&format!("shop/{file}")), read(&format!("again/{file}")), "{file}");
@@ -234,4 +240,52 @@ fn an_evaluation_is_a_page_that_stands_alone() {
         |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}"));
     assert!(number("/all/logLoss") < number("/against/all/logLoss"), "a hundredth of the steps teaches less");
     assert!(number("/against/difference/logLoss/high") < 0.0, "and not by chance");
+}
+
+#[test]
+fn what_fewer_bytes_cost_stands_beside_what_they_save() {
+    let dir = catalogue();
+    simulate(&dir, "shop", ["40", "8"]);
+    let spec = json!({
+        "format": 1, "space": "shop", "schema": { "fields": ["category", "tags"] },
+        "ranker": { "blocks": [{ "block": "fm", "features": ["category.weight"], "hashed": ["id", "category", "tags"] }],
+            "tiers": [{ "tasks": [{ "label": "click", "of": ["fm"] }] }] },
+        "probes": [{ "dense": [0.5], "item": "b360dc87d45aee69", "words": [["category", "0fd42e16c4fac9df"]] }],
+    });
+    let number = |i: usize| ((i * 37 % 101) as f32 - 50.0) / 100.0;
+    let mut weight: Vec<f32> = (0..257).map(number).collect();
+    // What was done with the category before says most.
+    weight[0] = 2.0;
+    let factors: Vec<f32> = (0..257 * 4).map(number).collect();
+    let tensors = [
+        Writing { name: "fm.bias", shape: &[1], numbers: Numbers::Singles(&[-1.5]) },
+        Writing { name: "fm.weight", shape: &[257], numbers: Numbers::Singles(&weight) },
+        Writing { name: "fm.factors", shape: &[257, 4], numbers: Numbers::Singles(&factors) },
+    ];
+    let (given, small, data) = (path(&dir, "fm.safetensors"), path(&dir, "small.safetensors"), path(&dir, "shop"));
+    fs::write(&given, bundle::write(&spec.to_string(), &tensors).unwrap()).unwrap();
+    let measure = ["--measure", &data, "--rankings", "10", "--out", &small];
+    for (smaller, least) in [("--quantise", 0.3), ("--halve", 0.2)] {
+        let said = done(&[&["pack", &given, smaller, "all"][..], &measure].concat());
+        let row = |name: &str| -> Vec<f64> {
+            let line =
+                said.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{said}"));
+            line.trim_start()[name.len()..]
+                .split_whitespace()
+                .map(|x| x.trim_end_matches('%').parse().unwrap())
+                .collect()
+        };
+        let (before, after, change) = (row("as given"), row("written"), row("change"));
+        assert_eq!(
+            (before[0] as u64, after[0] as u64),
+            (fs::metadata(&given).unwrap().len(), fs::metadata(&small).unwrap().len())
+        );
+        assert!(after[0] < (1.0 - least) * before[0], "{said}");
+        assert!((change[0] - 100.0 * (after[0] / before[0] - 1.0)).abs() < 0.1, "{said}");
+        // AUC, GAUC, log-loss, NDCG: hardly changed, and the change is the difference of the two.
+        for at in 1..5 {
+            assert!((change[at] - (after[at] - before[at])).abs() < 2e-4 && change[at].abs() < 0.02, "{said}");
+        }
+        assert!(before[1] > 0.0 && before[4] > 0.0, "{said}");
+    }
 }

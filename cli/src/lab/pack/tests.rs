@@ -48,13 +48,13 @@ fn spec_of(bundle: &[u8]) -> Value {
 
 #[test]
 fn foreign_weights_become_a_bundle_whose_probes_the_engine_answers() {
-    let packed = pack(&[linear()], Some(LINEAR.into()), None, &[]).expect("packed");
+    let packed = pack(&[linear()], Some(LINEAR.into()), None, Smaller::default()).expect("packed");
     assert_eq!((packed.probes, packed.quantised.len()), (1, 0));
     // 0.25 + 0.125 + 0.5 · 0.5 − 0.25 · (2 − 1) / 2
     let logits = spec_of(&packed.bytes)["probes"][0]["logits"].clone();
     assert_eq!(logits, json!([format!("{:08x}", 0.5f32.to_bits())]));
     assert!(bundle::load(&packed.bytes, "shop").is_ok());
-    let again = pack(std::slice::from_ref(&packed.bytes), None, None, &[]).expect("packed again");
+    let again = pack(std::slice::from_ref(&packed.bytes), None, None, Smaller::default()).expect("packed again");
     assert_eq!(again.bytes, packed.bytes, "a bundle is its own weights and spec");
 }
 
@@ -74,7 +74,7 @@ fn probes_come_from_examples() {
         ],
         Some(("zhiji.examples", about.to_string())),
     );
-    let packed = pack(&[linear()], Some(LINEAR.into()), Some(&examples), &[]).expect("packed");
+    let packed = pack(&[linear()], Some(LINEAR.into()), Some(&examples), Smaller::default()).expect("packed");
     assert_eq!(packed.probes, 8);
     let probe = spec_of(&packed.bytes)["probes"][3].clone();
     // Every second example: the fourth is number 6. The spec names user.events first.
@@ -83,8 +83,15 @@ fn probes_come_from_examples() {
     assert_eq!(probe["item"], format!("{:016x}", 106));
     assert_eq!(probe["words"], json!([["category", "0000000000000007"]]));
     let other = LINEAR.replace("item.acts", "item.weight");
-    let refusal = pack(&[linear()], Some(other), Some(&examples), &[]).map(|_| ()).expect_err("refused").to_string();
+    let refusal = pack(&[linear()], Some(other), Some(&examples), Smaller::default())
+        .map(|_| ())
+        .expect_err("refused")
+        .to_string();
     assert!(refusal.contains("`item.weight`"), "{refusal}");
+}
+
+const fn quantised(names: &[String]) -> Smaller<'_> {
+    Smaller { quantised: names, halved: &[] }
 }
 
 const TOWERS: &str = r#"{ "format": 1, "space": "shop", "schema": { "fields": [] },
@@ -105,28 +112,72 @@ fn tables_become_bytes_within_half_a_step() {
         let logits = spec_of(bytes)["probes"][0]["logits"][0].as_str().expect("digits").to_string();
         f32::from_bits(u32::from_str_radix(&logits, 16).expect("bits"))
     };
-    let plain = pack(std::slice::from_ref(&weights), None, None, &[]).expect("packed");
-    let packed = pack(std::slice::from_ref(&weights), None, None, &["all".into()]).expect("packed");
+    let plain = pack(std::slice::from_ref(&weights), None, None, Smaller::default()).expect("packed");
+    let packed = pack(std::slice::from_ref(&weights), None, None, quantised(&["all".into()])).expect("packed");
     assert!(packed.bytes.len() < plain.bytes.len());
     let [only] = &packed.quantised[..] else { panic!("one table") };
     assert_eq!(only.name, "item.vectors");
     assert!(only.worst > 0.0 && only.worst <= 0.5 / 127.0 + 1e-6, "{only:?}");
     let (exact, rounded) = (logit(&plain.bytes), logit(&packed.bytes));
     assert!(exact != rounded && (exact - rounded).abs() < 1e-3, "{exact} {rounded}");
-    let later = pack(std::slice::from_ref(&plain.bytes), None, None, &["item.vectors".into()]).expect("packed");
+    let later =
+        pack(std::slice::from_ref(&plain.bytes), None, None, quantised(&["item.vectors".into()])).expect("packed");
     assert_eq!(later.bytes, packed.bytes, "a bundle's own answers do not stand in the way");
     let refused = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|n| (*n).to_string()).collect();
-        pack(std::slice::from_ref(&weights), None, None, &names).map(|_| ()).expect_err("refused").to_string()
+        pack(std::slice::from_ref(&weights), None, None, quantised(&names))
+            .map(|_| ())
+            .expect_err("refused")
+            .to_string()
     };
     assert!(refused(&["item.bias"]).contains("no tensor `item.bias`"));
     assert!(refused(&["items.ids"]).contains("no table of singles"));
 }
 
 #[test]
+fn numbers_become_the_halves_nearest_to_them() {
+    let all = ["all".to_string()];
+    let halved = Smaller { quantised: &[], halved: &all };
+    // A third is no half; the lists of a wide block are few numbers and stay, but for the hashed ones.
+    let with = |x: f32| {
+        let hashed = file(&[("wide.hashed", Dtype::F32, &[4], singles(&[x, 0.125, -2.0, 0.0]))], None);
+        let rest = file(
+            &[
+                ("wide.weight", Dtype::F32, &[2], singles(&[0.5, -0.25])),
+                ("wide.mean", Dtype::F32, &[2], singles(&[0.0, 1.0])),
+                ("wide.scale", Dtype::F32, &[2], singles(&[1.0, 2.0])),
+                ("wide.bias", Dtype::F32, &[1], singles(&[0.25])),
+            ],
+            None,
+        );
+        pack(&[hashed, rest], Some(LINEAR.into()), None, halved)
+    };
+    let packed = with(1.0 / 3.0).expect("packed");
+    let [only] = &packed.halved[..] else { panic!("one tensor") };
+    assert_eq!(only.name, "wide.hashed");
+    assert!(only.worst > 0.0 && only.worst < 1.0 / 4096.0, "{only:?}");
+    let types: Vec<&str> = bundle::tensors(&packed.bytes).expect("a bundle").into_iter().map(|t| t.1).collect();
+    assert_eq!(types.iter().filter(|t| **t == "F16").count(), 1);
+    let plain = pack(std::slice::from_ref(&packed.bytes), None, None, Smaller::default()).expect("packed again");
+    assert_eq!(plain.bytes, packed.bytes);
+    assert!(with(70_000.0).map(|_| ()).expect_err("refused").to_string().contains("65,504"));
+    // A table is written as bytes where both are asked for.
+    let ids: Vec<u64> = (1..=4).collect();
+    let towers = file(
+        &[("items.ids", Dtype::I64, &[4], longs(&ids)), ("item.vectors", Dtype::F32, &[4, 2], singles(&[0.3; 8]))],
+        Some(("zhiji", TOWERS.into())),
+    );
+    let both =
+        pack(std::slice::from_ref(&towers), None, None, Smaller { quantised: &all, halved: &all }).expect("packed");
+    assert_eq!((both.quantised.len(), both.halved.len()), (1, 0));
+    let half = pack(std::slice::from_ref(&towers), None, None, halved).expect("packed");
+    assert_eq!((half.quantised.len(), half.halved.len()), (0, 1));
+}
+
+#[test]
 fn what_a_phone_would_refuse_is_refused_with_its_code() {
     let refused = |files: &[Vec<u8>], spec: Option<&str>| {
-        pack(files, spec.map(String::from), None, &[]).map(|_| ()).expect_err("refused").to_string()
+        pack(files, spec.map(String::from), None, Smaller::default()).map(|_| ()).expect_err("refused").to_string()
     };
     assert!(refused(&[linear()], None).contains("--spec"));
     assert!(refused(&[b"no".to_vec()], Some(LINEAR)).contains("safetensors"));
