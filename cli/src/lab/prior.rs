@@ -166,7 +166,7 @@ pub fn with_head(bundle: &[u8], shape: &Shape, mean: &[f32], factor: &[f32], tru
     tensors.push(("head.mean".into(), TensorView::new(Dtype::F32, vec![mean.len()], &mean_bytes)?));
     tensors.push(("head.factor".into(), TensorView::new(Dtype::F32, factor_shape, &factor_bytes)?));
     let file = safetensors::serialize(tensors, None)?;
-    Ok(pack::pack(&[file], Some(spec.to_string()), None, &[])?.bytes)
+    Ok(pack::pack(&[file], Some(spec.to_string()), None, pack::Smaller::default())?.bytes)
 }
 
 /// Folds every user and keeps what the head of `ranker` meets: its prior counts for nothing, its shape alone.
