@@ -127,6 +127,11 @@ impl Table {
         }
     }
 
+    /// Whether its rows are bytes.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self.numbers, Numbers::Bytes(..))
+    }
+
     /// The bytes of a row and its scale, where the table has the row and has it so.
     pub(super) fn row_of_bytes(&self, row: usize) -> Option<(&[i8], f32)> {
         let Numbers::Bytes(numbers, scale) = &self.numbers else { return None };

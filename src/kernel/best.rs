@@ -1,5 +1,6 @@
 //! The `k` best of many scores, without sorting the rest.
 
+use super::Quad;
 use alloc::vec::Vec;
 
 /// Keeps the highest scores that it is offered; of equal ones those of lower index.
@@ -74,8 +75,24 @@ impl Best {
     /// Takes the scores of the items `0, 1, 2 …` into account.
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn offer_all(&mut self, scores: &[f32]) {
-        for (index, score) in scores.iter().enumerate() {
-            self.offer(index as u32, *score);
+        self.offer_from(0, scores);
+    }
+
+    /// Takes the scores of the items `first, first + 1 …` into account. Four that do not reach the worst of the best so far cost one comparison.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn offer_from(&mut self, first: u32, scores: &[f32]) {
+        let (fours, rest) = scores.as_chunks::<4>();
+        let mut index = first;
+        for four in fours {
+            if Quad::new(*four).reaches(self.bar) {
+                for (index, score) in (index..).zip(four) {
+                    self.offer(index, *score);
+                }
+            }
+            index = index.wrapping_add(4);
+        }
+        for (index, score) in (index..).zip(rest) {
+            self.offer(index, *score);
         }
     }
 

@@ -14,6 +14,13 @@ impl Quad {
         Quad(lanes)
     }
 
+    /// Whether any is at least `bar`.
+    #[inline(always)]
+    pub fn reaches(self, bar: f32) -> bool {
+        let [a, b, c, d] = self.0;
+        a >= bar || b >= bar || c >= bar || d >= bar
+    }
+
     /// The four numbers.
     #[inline(always)]
     pub fn to_array(self) -> [f32; 4] {

@@ -17,6 +17,12 @@ impl Quad {
         Quad(unsafe { core::mem::transmute::<[f32; 4], v128>(lanes) })
     }
 
+    /// Whether any is at least `bar`.
+    #[inline(always)]
+    pub fn reaches(self, bar: f32) -> bool {
+        v128_any_true(f32x4_ge(self.0, f32x4_splat(bar)))
+    }
+
     /// The four numbers.
     #[inline(always)]
     pub fn to_array(self) -> [f32; 4] {

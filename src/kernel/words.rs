@@ -1,10 +1,10 @@
 //! Many vectors through one matrix, in integers of 16 bits: twice the products of singles in an instruction, and sums that are exact.
 //!
-//! Numbers stand in *pairs*, two of them in 32 bits, the first one in the low half. A vector of odd length has a zero behind it. Panels and groups
+//! Numbers stand in *pairs*, two of them in 32 bits, the first one in the low half. Vectors are filled up to a multiple of four numbers. Panels and groups
 //! are those of [`linear`](super::linear), with a pair in the place of a number.
 
 use super::lanes::Lanes as _;
-use super::linear::{Around, PANEL};
+use super::linear::{Around, PANEL, padded};
 use super::{Quad, int8};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,9 +27,9 @@ pub const fn most(length: usize) -> i32 {
 ///
 /// # Shapes
 /// `weight`: `[outputs, inputs]`, row by row, with `stride` numbers from one row to the next; the result: `[outputs / 4, inputs / 2, 4]`
-/// pairs, `outputs` rounded up.
+/// pairs, both padded.
 pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Vec<i32>, f32) {
-    let (groups, pairs) = (outputs.div_ceil(4), inputs.div_ceil(2));
+    let (groups, pairs) = (outputs.div_ceil(4), padded(inputs) / 2);
     let mut numbers = vec![0.0; groups * pairs * 8];
     for o in 0..outputs {
         for j in 0..inputs {

@@ -1,10 +1,11 @@
 //! Attention of a candidate over the recent items.
 
-use super::error::{BlockError, finite};
+use super::error::BlockError;
+use super::layer::{Finish, Weights};
 use super::table::Table;
 use crate::kernel::linear::{self, Around, Matrix, PANEL, add_weighted, linear, padded};
 use crate::kernel::words::{self, linear_words, scale_columns};
-use crate::kernel::{self, int8, math};
+use crate::kernel::{self, int8};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -13,32 +14,6 @@ pub const MOST_LAYERS: usize = 4;
 /// The most numbers of a layer.
 pub const MOST_WIDTH: usize = 512;
 
-/// What stands behind a hidden layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// `x`.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `x` where it is not below 0, else `alpha · x`.
-    Prelu,
-    /// `x / (1 + e⁻ˣ)`.
-    Silu,
-}
-
-/// The weights of one layer, as PyTorch has them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LayerWeights<'a> {
-    /// `[outputs, inputs]`, row by row.
-    pub weight: &'a [f32],
-    /// `[outputs]`, or none.
-    pub bias: &'a [f32],
-    /// `[outputs]`, or one number for all; read by [`Activation::Prelu`] alone.
-    pub alpha: &'a [f32],
-    /// How many numbers it gives.
-    pub outputs: usize,
-}
-
 /// How an attention is put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -46,8 +21,6 @@ pub struct Shape {
     pub dim: usize,
     /// How many recent items are read, the newest of them.
     pub history: usize,
-    /// Behind every layer but the last.
-    pub activation: Activation,
     /// Whether the weights are made shares.
     pub softmax: bool,
     /// Whether the product of history and candidate is taken in integers; for tables of bytes.
@@ -82,7 +55,7 @@ pub struct Attention {
     /// `W_a + W_c`.
     recent: Matrix,
     product: Product,
-    alpha: Vec<f32>,
+    finish: Finish,
     /// The hidden layers behind the first.
     hidden: Vec<Hidden>,
     /// The one row of the last layer, padded, and its bias.
@@ -102,10 +75,10 @@ enum Product {
 struct Hidden {
     matrix: Matrix,
     bias: Vec<f32>,
-    alpha: Vec<f32>,
+    finish: Finish,
 }
 
-/// The recent items as one attention reads them, and what it writes while it scores. Made once, set once per request.
+/// The recent items as one attention reads them: made once, set once per request.
 pub struct History {
     /// How many items there are, and that padded.
     count: usize,
@@ -118,9 +91,14 @@ pub struct History {
     columns: Vec<f32>,
     /// `(W_a + W_c) h` in panels of items.
     part: Vec<f32>,
-    /// `W_d diag(c)` of one candidate.
+}
+
+/// What an attention writes while it scores a pair.
+pub struct Work {
+    /// `W_d diag(c)`.
     mixed: Vec<f32>,
     mixed_words: Vec<i32>,
+    /// The candidate in words, and in pairs of them.
     query: Vec<i16>,
     query_pairs: Vec<i32>,
     hidden: [Vec<f32>; 2],
@@ -135,39 +113,30 @@ impl Attention {
     /// The first layer reads `4 · dim` numbers: `[h, c, h − c, h ∘ c]`; the last gives one.
     ///
     /// # Errors
-    /// [`BlockError`] of the parts `layers` (`Size`: none or more than 4), `weight`, `bias`, `alpha` (`Size`, `Shape`, `NotFinite`).
-    pub fn new(shape: Shape, layers: &[LayerWeights<'_>]) -> Result<Self, BlockError> {
-        let Shape { dim, activation, .. } = shape;
+    /// [`BlockError`] of the part `layers` (`Size`: none or more than 4), and as [`Weights::check`].
+    pub fn new(shape: Shape, layers: &[Weights]) -> Result<Self, BlockError> {
+        let (dim, mut inputs) = (shape.dim, 4 * shape.dim);
         if layers.is_empty() || layers.len() > MOST_LAYERS || dim == 0 || dim > int8::MOST_DIM {
             return Err(BlockError::Size { part: "layers" });
         }
-        let mut inputs = 4 * dim;
         for (at, layer) in layers.iter().enumerate() {
-            let LayerWeights { weight, bias, alpha, outputs } = *layer;
-            let (last, slopes) = (at + 1 == layers.len(), activation == Activation::Prelu);
-            if outputs == 0 || outputs > MOST_WIDTH || last && outputs != 1 {
+            layer.check()?;
+            let last = at + 1 == layers.len();
+            if layer.groups != 1 || layer.width > MOST_WIDTH || last && layer.width != 1 {
                 return Err(BlockError::Size { part: "weight" });
             }
-            if weight.len() != outputs * inputs {
+            if layer.inputs != inputs {
                 return Err(BlockError::Shape { part: "weight" });
             }
-            if !bias.is_empty() && bias.len() != outputs {
-                return Err(BlockError::Shape { part: "bias" });
-            }
-            if slopes && !last && alpha.len() != 1 && alpha.len() != outputs {
-                return Err(BlockError::Shape { part: "alpha" });
-            }
-            finite("weight", weight)?;
-            finite("bias", bias)?;
-            finite("alpha", alpha)?;
-            inputs = outputs;
+            inputs = layer.width;
         }
         Ok(Self::packed(shape, layers))
     }
 
-    fn packed(mut shape: Shape, layers: &[LayerWeights<'_>]) -> Self {
+    fn packed(shape: Shape, layers: &[Weights]) -> Self {
         let dim = shape.dim;
-        let first = layers.first().copied().unwrap_or_default();
+        let (alone, none) = (layers.len() == 1, Weights::default());
+        let first = layers.first().unwrap_or(&none);
         let (mut own, mut other) = (Vec::new(), Vec::new());
         for row in first.weight.chunks_exact(4 * dim) {
             for j in 0..dim {
@@ -177,34 +146,31 @@ impl Attention {
         }
         let fourth = first.weight.get(3 * dim..).unwrap_or_default();
         let product = if shape.words {
-            let (numbers, scale) = words::pack(fourth, 4 * dim, first.outputs, dim);
+            let (numbers, scale) = words::pack(fourth, 4 * dim, first.width, dim);
             Product::Words(numbers, scale)
         } else {
             let rows: Vec<f32> = fourth.chunks(4 * dim).flat_map(|row| row.iter().take(dim).copied()).collect();
-            Product::Singles(Matrix::new(&rows, first.outputs, dim))
+            Product::Singles(Matrix::new(&rows, first.width, dim))
         };
         // A single layer is a hidden one of which the first number is taken as it is.
         let (hidden, last) = match layers {
-            [_, hidden @ .., last] => (hidden, last.weight.to_vec()),
+            [_, hidden @ .., last] => (hidden, last.weight.clone()),
             _ => (&[][..], vec![1.0]),
         };
-        if layers.len() == 1 {
-            shape.activation = Activation::None;
-        }
-        let mut inputs = first.outputs;
+        let mut inputs = first.width;
         let hidden = hidden.iter().map(|layer| {
-            let matrix = Matrix::new(layer.weight, layer.outputs, inputs);
-            inputs = layer.outputs;
-            Hidden { matrix, bias: filled(layer.bias, layer.outputs), alpha: layer.alpha.to_vec() }
+            let matrix = Matrix::new(&layer.weight, layer.width, inputs);
+            inputs = layer.width;
+            Hidden { matrix, bias: filled(&layer.bias, layer.width), finish: Finish::new(layer) }
         });
         let hidden = hidden.collect();
-        let last_bias = if layers.len() == 1 { None } else { layers.last().and_then(|layer| layer.bias.first()) };
+        let last_bias = layers.last().and_then(|layer| layer.bias.first()).filter(|_| !alone);
         Attention {
             candidate: other,
-            bias: filled(first.bias, first.outputs),
-            recent: Matrix::new(&own, first.outputs, dim),
+            bias: filled(&first.bias, first.width),
+            recent: Matrix::new(&own, first.width, dim),
             product,
-            alpha: first.alpha.to_vec(),
+            finish: Finish::new(if alone { &none } else { first }),
             hidden,
             last: filled(&last, inputs),
             last_bias: last_bias.copied().unwrap_or(0.0),
@@ -223,30 +189,38 @@ impl Attention {
     }
 
     /// Room for a history, which is empty.
-    pub fn room(&self) -> History {
-        let (rows, dim) = (padded(self.shape.history), padded(self.shape.dim));
-        let (mixed, pairs) = if self.shape.words { (0, self.pairs()) } else { (dim, 0) };
-        let widest = self.hidden.iter().fold(self.bias.len(), |most, layer| most.max(layer.matrix.outputs()));
+    pub fn history(&self) -> History {
+        let (rows, length) = (padded(self.shape.history), padded(self.shape.dim));
+        let words = if self.shape.words { rows } else { 0 };
         History {
             count: 0,
             rows: 0,
-            singles: vec![0.0; dim * rows],
-            words: vec![0; pairs * rows],
-            scale: vec![0.0; if pairs > 0 { rows } else { 0 }],
-            columns: vec![0.0; dim * rows],
+            singles: vec![0.0; length * rows],
+            words: vec![0; self.pairs() * words],
+            scale: vec![0.0; words],
+            columns: vec![0.0; length * rows],
             part: vec![0.0; self.bias.len() * rows],
+        }
+    }
+
+    /// Room to score pairs in.
+    pub fn work(&self) -> Work {
+        let (rows, length) = (padded(self.shape.history), padded(self.shape.dim));
+        let (mixed, pairs) = if self.shape.words { (0, self.pairs()) } else { (length, 0) };
+        let widest = self.hidden.iter().fold(self.bias.len(), |most, layer| most.max(layer.matrix.outputs()));
+        Work {
             mixed: vec![0.0; mixed * self.bias.len()],
             mixed_words: vec![0; pairs * self.bias.len()],
             query: vec![0; 2 * pairs],
             query_pairs: vec![0; pairs],
             hidden: [vec![0.0; widest * rows], vec![0.0; widest * rows]],
             weights: vec![0.0; rows],
-            sums: vec![0.0; dim],
+            sums: vec![0.0; length],
         }
     }
 
     fn pairs(&self) -> usize {
-        self.shape.dim.div_ceil(2)
+        padded(self.shape.dim) / 2
     }
 
     /// Takes the recent items. Once per request.
@@ -279,19 +253,20 @@ impl Attention {
         linear(self.recent.numbers(), length, into, around, part);
         if self.shape.words {
             let pairs = self.pairs();
+            let mut own = [0i16; int8::MOST_DIM];
+            let own = &mut own[..2 * pairs];
             for (r, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
                 let row = rows.get(r).map_or(usize::MAX, |row| *row as usize);
                 history.scale[r] = match table.row_of_bytes(row) {
                     Some((bytes, scale)) => {
-                        history.query.fill(0);
-                        for (slot, q) in history.query.iter_mut().zip(bytes) {
+                        for (slot, q) in own.iter_mut().zip(bytes) {
                             *slot = i16::from(*q);
                         }
                         scale
                     }
-                    None => int8::quantise_to(vector, words::most(dim), &mut history.query),
+                    None => int8::quantise_to(vector, words::most(dim), own),
                 };
-                for (j, two) in history.query.as_chunks::<2>().0.iter().enumerate() {
+                for (j, two) in own.as_chunks::<2>().0.iter().enumerate() {
                     history.words[linear::place(j, r, pairs, padded_rows)] = words::pair(two[0], two[1]);
                 }
             }
@@ -314,55 +289,55 @@ impl Attention {
     /// # Shapes
     /// `candidate`, `out`: `[dim]`; `part`: what [`Attention::score_item`] wrote.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn score_pair(&self, history: &mut History, candidate: &[f32], part: &[f32], out: &mut [f32]) {
+    pub fn score_pair(&self, history: &History, candidate: &[f32], part: &[f32], work: &mut Work, out: &mut [f32]) {
         let (count, rows, dim) = (history.count, history.rows, padded(self.shape.dim));
         if count == 0 || candidate.len() < self.shape.dim || part.len() < self.bias.len() {
             out.fill(0.0);
             return;
         }
-        let relu = self.shape.activation == Activation::Relu;
         let mut outputs = self.bias.len();
-        let [hidden, other] = &mut history.hidden;
+        let [hidden, other] = &mut work.hidden;
         let (mut from, mut to) = (hidden, other);
-        let around = Around { bias: part, base: &history.part[..outputs * rows], relu };
+        let around = Around { bias: part, base: &history.part[..outputs * rows], relu: self.finish.relu() };
+        let sums = &mut from[..outputs * rows];
         match &self.product {
             Product::Singles(matrix) => {
-                mix(matrix.numbers(), candidate, dim, &mut history.mixed);
-                linear(&history.mixed, dim, &history.singles[..dim * rows], around, &mut from[..outputs * rows]);
+                mix(matrix.numbers(), candidate, dim, &mut work.mixed);
+                linear(&work.mixed, dim, &history.singles[..dim * rows], around, sums);
             }
             Product::Words(numbers, scale) => {
-                let scale = scale * int8::quantise_words(candidate, &mut history.query) * ROUNDING;
-                for (slot, two) in history.query_pairs.iter_mut().zip(history.query.as_chunks::<2>().0) {
+                let scale = scale * int8::quantise_to(candidate, 32_767, &mut work.query) * ROUNDING;
+                for (slot, two) in work.query_pairs.iter_mut().zip(work.query.as_chunks::<2>().0) {
                     *slot = words::pair(two[0], two[1]);
                 }
-                scale_columns(numbers, &history.query_pairs, &mut history.mixed_words);
-                for (slot, own) in history.weights.iter_mut().zip(&history.scale) {
+                scale_columns(numbers, &work.query_pairs, &mut work.mixed_words);
+                for (slot, own) in work.weights.iter_mut().zip(&history.scale) {
                     *slot = own * scale;
                 }
-                let (pairs, scales) = (self.pairs(), &history.weights[..rows]);
-                let out = &mut from[..outputs * rows];
-                linear_words(&history.mixed_words, pairs, &history.words[..pairs * rows], scales, around, out);
+                let (pairs, scales) = (self.pairs(), &work.weights[..rows]);
+                linear_words(&work.mixed_words, pairs, &history.words[..pairs * rows], scales, around, sums);
             }
         }
-        activate(self.shape.activation, &self.alpha, outputs, rows, from);
+        finish(&self.finish, outputs, sums);
         for layer in &self.hidden {
-            let inputs = outputs;
+            let (inputs, x) = (outputs, &from[..outputs * rows]);
             outputs = layer.matrix.outputs();
-            let around = Around { bias: &layer.bias, base: &[], relu };
-            linear(layer.matrix.numbers(), inputs, &from[..inputs * rows], around, &mut to[..outputs * rows]);
-            activate(self.shape.activation, &layer.alpha, outputs, rows, to);
+            let sums = &mut to[..outputs * rows];
+            let around = Around { bias: &layer.bias, base: &[], relu: layer.finish.relu() };
+            linear(layer.matrix.numbers(), inputs, x, around, sums);
+            finish(&layer.finish, outputs, sums);
             core::mem::swap(&mut from, &mut to);
         }
-        let weights = &mut history.weights[..rows];
+        let weights = &mut work.weights[..rows];
         weights.fill(self.last_bias);
         add_weighted(&self.last, &from[..outputs * rows], weights);
         let weights = &mut weights[..count];
         if self.shape.softmax {
             kernel::softmax(weights);
         }
-        history.sums.fill(0.0);
-        add_weighted(weights, &history.columns[..dim * count], &mut history.sums);
-        for (slot, sum) in out.iter_mut().zip(&history.sums) {
+        work.sums.fill(0.0);
+        add_weighted(weights, &history.columns[..dim * count], &mut work.sums);
+        for (slot, sum) in out.iter_mut().zip(&work.sums) {
             *slot = *sum;
         }
     }
@@ -384,29 +359,12 @@ fn mix(numbers: &[f32], candidate: &[f32], dim: usize, out: &mut [f32]) {
     }
 }
 
-/// The hidden layers' function but for `relu`, which the kernel applies.
-fn activate(activation: Activation, alpha: &[f32], outputs: usize, rows: usize, x: &mut [f32]) {
-    let x = x.get_mut(..outputs * rows).unwrap_or_default();
-    match activation {
-        Activation::None | Activation::Relu => {}
-        Activation::Silu => {
-            for four in x.as_chunks_mut::<4>().0 {
-                let gate = math::sigmoid_x4(*four);
-                for (x, gate) in four.iter_mut().zip(gate) {
-                    *x *= gate;
-                }
-            }
-        }
-        Activation::Prelu => {
-            for panel in x.chunks_mut(PANEL * outputs.max(1)) {
-                let width = panel.len() / outputs.max(1);
-                for (o, row) in panel.chunks_mut(width.max(1)).enumerate() {
-                    let alpha = if alpha.len() == 1 { alpha[0] } else { alpha.get(o).copied().unwrap_or(0.0) };
-                    for x in row {
-                        *x = if *x < 0.0 { alpha * *x } else { *x };
-                    }
-                }
-            }
+/// What a layer does with its sums, where the kernel has not done it.
+fn finish(finish: &Finish, outputs: usize, sums: &mut [f32]) {
+    if !finish.relu() {
+        for panel in sums.chunks_mut(PANEL * outputs) {
+            let lanes = panel.len() / outputs;
+            finish.apply(panel, lanes);
         }
     }
 }

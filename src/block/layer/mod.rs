@@ -166,7 +166,7 @@ impl Finish {
             for (group, quads) in quads.chunks_mut((stride * step).max(1)).enumerate() {
                 let (gain, shift) = (&self.gain[group * stride..], &self.shift[group * stride..]);
                 for lane in 0..step {
-                    normalise(&mut quads[lane..], step, &gain[..self.width], &shift[..self.width]);
+                    normalise(&mut quads[lane..], step, (&gain[..self.width], &shift[..self.width]), EPSILON);
                 }
             }
         }
@@ -197,7 +197,7 @@ impl Finish {
 
 /// `(x − m) / sqrt(v + ε) · gain + shift` of four candidates, whose numbers stand `step` quads apart; sums in rising order.
 #[inline(always)]
-fn normalise(quads: &mut [[f32; 4]], step: usize, gain: &[f32], shift: &[f32]) {
+pub(in crate::block) fn normalise(quads: &mut [[f32; 4]], step: usize, (gain, shift): (&[f32], &[f32]), epsilon: f32) {
     let share = Quad::splat(1.0 / gain.len().max(1) as f32);
     let (mut mean, mut square) = (Quad::splat(0.0), Quad::splat(0.0));
     for (x, _) in quads.iter().step_by(step).zip(gain) {
@@ -208,7 +208,7 @@ fn normalise(quads: &mut [[f32; 4]], step: usize, gain: &[f32], shift: &[f32]) {
         let x = Quad::new(*x) - mean;
         square = square + x * x;
     }
-    let root = (square * share + Quad::splat(EPSILON)).sqrt();
+    let root = (square * share + Quad::splat(epsilon)).sqrt();
     for ((x, gain), shift) in quads.iter_mut().step_by(step).zip(gain).zip(shift) {
         *x = ((Quad::new(*x) - mean) / root * Quad::splat(*gain) + Quad::splat(*shift)).to_array();
     }

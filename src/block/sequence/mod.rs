@@ -1,6 +1,7 @@
 //! A causal transformer encoder over the recent items.
 
 use super::error::{BlockError, finite};
+use super::layer::normalise;
 use crate::kernel::linear::{self, Around, Matrix, PANEL, linear, padded};
 use crate::kernel::math::{self, Lanes};
 use crate::kernel::{self, Quad};
@@ -157,43 +158,19 @@ impl LayerNorm {
         LayerNorm { weight: of.weight.to_vec(), bias: of.bias.to_vec() }
     }
 
-    /// `(x − mean) / √(variance + ε) · weight + bias` of every vector: sums in rising order, two roundings of the quotient.
+    /// Norms every vector as a layer of [`layer`](super::layer) does.
     ///
     /// # Shapes
-    /// `x`, `out`: panels of `rows` vectors of `length` (padded) numbers, of which those of the norm count; the rest becomes 0.
-    #[cfg_attr(zhiji_phone, optimize(speed))]
+    /// `x`, `out`: panels of `rows` vectors of `length` (padded) numbers, of which those of the norm count.
     fn apply(&self, epsilon: f32, x: &[f32], length: usize, rows: usize, out: &mut [f32]) {
-        if self.weight.len() < length {
-            out[..length * rows].fill(0.0);
-        }
-        let panels = x[..length * rows].chunks(PANEL * length);
-        for (x, out) in panels.zip(out[..length * rows].chunks_mut(PANEL * length)) {
-            let (x, out) = (x.as_chunks::<4>().0, out.as_chunks_mut::<4>().0);
-            let quads = x.len() / length;
-            for at in 0..quads {
-                self.apply_four(epsilon, x, quads, at, out);
+        let out = &mut out[..length * rows];
+        out.copy_from_slice(&x[..length * rows]);
+        for panel in out.chunks_mut(PANEL * length) {
+            let quads = panel.as_chunks_mut::<4>().0;
+            let step = quads.len() / length;
+            for lane in 0..step {
+                normalise(&mut quads[lane..], step, (&self.weight, &self.bias), epsilon);
             }
-        }
-    }
-
-    #[inline(always)]
-    fn apply_four(&self, epsilon: f32, x: &[[f32; 4]], quads: usize, at: usize, out: &mut [[f32; 4]]) {
-        let count = self.weight.len();
-        let inverse = Quad::splat(1.0 / count as f32);
-        let own = || x.iter().skip(at).step_by(quads).take(count);
-        let (mut sum, mut squares) = (Quad::splat(0.0), Quad::splat(0.0));
-        for x in own() {
-            sum = sum + Quad::new(*x);
-        }
-        let mean = sum * inverse;
-        for x in own() {
-            let x = Quad::new(*x) - mean;
-            squares = squares + x * x;
-        }
-        let root = Quad::splat(1.0) / (squares * inverse + Quad::splat(epsilon)).sqrt();
-        let slots = out.iter_mut().skip(at).step_by(quads);
-        for (((slot, x), weight), bias) in slots.zip(own()).zip(&self.weight).zip(&self.bias) {
-            *slot = ((Quad::new(*x) - mean) * root * Quad::splat(*weight) + Quad::splat(*bias)).to_array();
         }
     }
 }

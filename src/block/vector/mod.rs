@@ -7,7 +7,7 @@ pub use gradient::{add_bpr, add_logistic};
 use super::error::{BlockError, finite};
 use super::table::{Numbers, Table};
 use crate::kernel::math::Lanes;
-use crate::kernel::{self, Quad, int8};
+use crate::kernel::{self, Best, Quad, int8};
 use alloc::vec::Vec;
 
 /// Item vectors and their biases: the item tower of a two-tower model, or the factors of a matrix factorisation.
@@ -135,8 +135,12 @@ impl Vectors {
     /// # Shapes
     /// `out`: `[items]`; beyond, 0.
     pub fn score_all(&self, query: &Query, out: &mut [f32]) {
+        self.score_from(query, 0, out);
+    }
+
+    fn score_from(&self, query: &Query, first: u32, out: &mut [f32]) {
         let (fours, rest) = out.as_chunks_mut::<4>();
-        let mut item = 0;
+        let mut item = first;
         for slots in fours {
             *slots = self.score_four(query, [item, item + 1, item + 2, item + 3]);
             item += 4;
@@ -144,6 +148,18 @@ impl Vectors {
         for slot in rest {
             *slot = self.score(query, item);
             item += 1;
+        }
+    }
+
+    /// Offers the scores of the whole catalogue, each with the bits of [`Vectors::score`], to those who look for the best. Allocates nothing.
+    pub fn offer_all(&self, query: &Query, best: &mut Best) {
+        let mut scores = [0.0; 64];
+        let (mut first, items) = (0u32, self.items());
+        while (first as usize) < items {
+            let scores = &mut scores[..(items - first as usize).min(64)];
+            self.score_from(query, first, scores);
+            best.offer_from(first, scores);
+            first += 64;
         }
     }
 

@@ -3,6 +3,7 @@
 //! Reading goes on whatever it meets (see `json::Place`); what was built of a spec that is wrong is thrown away.
 
 mod net;
+mod recent;
 mod tiers;
 
 use alloc::string::{String, ToString as _};
@@ -20,7 +21,7 @@ use crate::keyed::KeyMap;
 use crate::schema::hash64;
 
 /// Each kind of block, and the keys of its spec beside `block` and `name`.
-pub(in crate::bundle) const KINDS: [(&str, &[&str]); 13] = [
+pub(in crate::bundle) const KINDS: [(&str, &[&str]); 15] = [
     ("dense", &["features", "side"]),
     ("embed", &["hashed"]),
     ("item", &[]),
@@ -32,6 +33,8 @@ pub(in crate::bundle) const KINDS: [(&str, &[&str]); 13] = [
     ("mlp", &["of", "widths", "activation", "last", "norm"]),
     ("cross", &["of", "layers", "rank"]),
     ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"]),
+    ("attention", &["of", "widths", "history", "activation", "softmax"]),
+    ("sequence", &["of", "layers", "heads", "norm", "positions", "scale", "epsilon"]),
     ("mean", &["of", "over"]),
     ("product", &["of"]),
 ];
@@ -287,6 +290,8 @@ impl Builder<'_, '_> {
             "mlp" => self.mlp(name, spec),
             "cross" => self.cross(name, spec),
             "mmoe" => self.mmoe(name, spec),
+            "attention" => self.attention(name, spec),
+            "sequence" => self.sequence(name, spec),
             "mean" => self.mean(spec),
             _ => self.elementwise(Kind::Product, spec),
         }?;

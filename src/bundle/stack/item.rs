@@ -41,6 +41,11 @@ impl Stack {
                         *own = fm.part(&buckets, &vec![1.0; buckets.len()], sum);
                     }
                 }
+                Kind::Attention { attention, .. } => {
+                    let (before, rest) = split(out, block.kept_item);
+                    let candidate = block.of.first().map_or(&[][..], |of| of.read([&[], before, &[]]));
+                    attention.score_item(candidate, part_mut(rest, 0, attention.item_len()));
+                }
                 Kind::Net(net) if block.out.side == Side::Pair => {
                     net::keep(net, block, Side::Item, out, &mut scratch);
                 }

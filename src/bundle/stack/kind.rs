@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::place::{Place, single};
-use crate::block::{Blend, Covisit, Fm, Net, Table, Vectors, Wide};
+use crate::block::{Attention, Blend, Covisit, Fm, Net, Sequence, Table, Vectors, Wide};
 
 /// One block.
 #[derive(Clone, Debug)]
@@ -42,6 +42,10 @@ pub(super) enum Kind {
     Vector { at: usize, query: usize },
     /// See [`Net`].
     Net(Net),
+    /// See [`Attention`]. `at` is the block of the vectors, `past` its place among those of its kind.
+    Attention { at: usize, past: usize, attention: Attention },
+    /// See [`Sequence`], likewise.
+    Sequence { at: usize, past: usize, sequence: Sequence },
     /// Element by element; of probabilities where there is a blend of as many as there are blocks, and the numbers are logits.
     Mean(Option<Blend>),
     /// Element by element.
@@ -60,6 +64,8 @@ impl Kind {
             Self::Covisit(_) => "covisit",
             Self::Vector { .. } => "vector",
             Self::Net(net) => net.name(),
+            Self::Attention { .. } => "attention",
+            Self::Sequence { .. } => "sequence",
             Self::Mean(_) => "mean",
             Self::Product => "product",
         }
@@ -103,6 +109,7 @@ impl Kind {
             Self::Wide { .. } => 1,
             Self::Fm { fm, .. } => 1 + fm.width(),
             Self::Net(net) => net.first().keeps_item(),
+            Self::Attention { attention, .. } => attention.item_len(),
             _ => 0,
         }
     }

@@ -19,7 +19,10 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::block::attention::{History, Work};
+use crate::block::sequence::Passage;
 use crate::block::{Blend, Calibration, Query, Vectors, Wide};
+use crate::kernel::Best;
 use crate::kernel::linear::{PANEL, padded};
 use crate::keyed::KeyMap;
 use kind::{Block, Kind};
@@ -96,6 +99,8 @@ struct Past {
     rows: Vec<u32>,
     /// The prepared vectors of `vector` blocks.
     queries: Vec<Query>,
+    /// The recent items as `attention` blocks read them.
+    histories: Vec<History>,
 }
 
 /// Room for a block's own work. Nothing is left there for another block.
@@ -110,6 +115,9 @@ struct Scratch {
     sum: Vec<f32>,
     /// Numbers of the dense features of an `fm` block: 0, 1, 2 …
     places: Vec<u32>,
+    /// Of each `attention` and each `sequence`.
+    works: Vec<Work>,
+    passages: Vec<Passage>,
 }
 
 impl Workspace {
@@ -260,12 +268,18 @@ impl Stack {
     /// A workspace for this stack.
     pub fn workspace(&self) -> Workspace {
         let queries = self.queries.iter().filter_map(|at| self.vectors(*at).map(Query::new)).collect();
+        let mut histories = Vec::new();
+        for block in &self.blocks {
+            if let Kind::Attention { attention, .. } = &block.kind {
+                histories.push(attention.history());
+            }
+        }
         Workspace {
             tier: 0,
             reads: u32::MAX,
             user: vec![0.0; self.length(Side::User)],
             pair: vec![0.0; self.length(Side::Pair) * PANEL],
-            past: Past { rows: Vec::with_capacity(HISTORY_MOST), queries },
+            past: Past { rows: Vec::with_capacity(HISTORY_MOST), queries, histories },
             scratch: self.scratch(),
             overflowed: false,
         }
@@ -273,6 +287,14 @@ impl Stack {
 
     fn scratch(&self) -> Scratch {
         let read = padded(self.widest) * PANEL;
+        let (mut works, mut passages) = (Vec::new(), Vec::new());
+        for block in &self.blocks {
+            match &block.kind {
+                Kind::Attention { attention, .. } => works.push(attention.work()),
+                Kind::Sequence { sequence, .. } => passages.push(sequence.room()),
+                _ => {}
+            }
+        }
         Scratch {
             input: vec![0.0; read],
             whole: vec![0.0; if self.room == 0 { 0 } else { read }],
@@ -280,6 +302,8 @@ impl Stack {
             room: vec![0.0; self.room * PANEL],
             sum: vec![0.0; self.widest],
             places: (0..u32::try_from(self.widest).unwrap_or(0)).collect(),
+            works,
+            passages,
         }
     }
 
@@ -307,6 +331,21 @@ impl Stack {
             Some(Kind::Item { vectors, .. }) => Some(vectors),
             _ => None,
         }
+    }
+
+    /// Offers every item that has a row to those who look for the best, by the score that the `vector` block of this name gives it. The user is
+    /// the one of the last [`Stack::score_user`]. Allocates nothing. Whether there is such a block.
+    pub fn retrieve(&self, at: &Workspace, name: &str, best: &mut Best) -> bool {
+        for block in &self.blocks {
+            if let Kind::Vector { at: items, query } = &block.kind
+                && block.name == name
+                && let Some((vectors, query)) = self.vectors(*items).zip(at.past.queries.get(*query))
+            {
+                vectors.offer_all(query, best);
+                return true;
+            }
+        }
+        false
     }
 
     /// Sets aside room in a buffer.

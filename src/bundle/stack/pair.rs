@@ -124,6 +124,20 @@ impl Stack {
                     };
                 }
             }
+            Kind::Attention { past, attention, .. } => {
+                let (known, work) = (from.past.histories.get(*past), scratch.works.get_mut(*past));
+                if let (Some(history), Some(work), Some(of)) = (known, work, block.of.first()) {
+                    for (lane, item) in from.items.iter().enumerate() {
+                        let candidate = part(item, of.from, of.width);
+                        let own = part(item, block.kept_item, attention.item_len());
+                        let row = part_mut(&mut scratch.sum, 0, of.width);
+                        attention.score_pair(history, candidate, own, work, row);
+                        for (slot, x) in out.iter_mut().skip(lane).step_by(from.lanes).zip(row) {
+                            *slot = *x;
+                        }
+                    }
+                }
+            }
             Kind::Net(net) => net::pair(net, block, from, scratch, out),
             kind => kind.apply(net::panel(&block.of, |_| true, from, &mut scratch.input).0, out),
         }

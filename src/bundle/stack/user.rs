@@ -44,12 +44,27 @@ impl Stack {
                 match &block.kind {
                     Kind::Dense { picks, mean, inverse } => standardise(picks, mean, inverse, dense, out),
                     Kind::Recent { at: items, decay } => {
-                        let from = self.blocks.get(*items).map_or(0, |items| items.kept_user);
+                        let (from, _) = self.history_of(*items);
                         decayed_mean(part(before, from, before.len()), at.past.rows.len(), *decay, out);
+                    }
+                    Kind::Sequence { at: items, past, sequence } => {
+                        let (from, width) = self.history_of(*items);
+                        if let Some(passage) = at.scratch.passages.get_mut(*past) {
+                            let length = at.past.rows.len() * width;
+                            sequence.score_user(part(before, from, length), passage, out);
+                        }
                     }
                     Kind::Net(net) => net::alone(net, block, before, &mut at.scratch, out),
                     kind => kind.apply(gather(&block.of, [before, &[], &[]], &mut at.scratch.input), out),
                 }
+            }
+            if let Kind::Attention { at: items, past, attention } = &block.kind
+                && let Some(history) = at.past.histories.get_mut(*past)
+                && let Some(vectors) = self.vectors(*items)
+            {
+                let (from, width) = self.history_of(*items);
+                let known = part(&at.user, from, at.past.rows.len() * width);
+                attention.score_user(known, &at.past.rows, vectors.table(), history);
             }
             if let Kind::Vector { query, .. } = block.kind
                 && let Some(query) = at.past.queries.get_mut(query)
@@ -58,5 +73,10 @@ impl Stack {
                 query.set(part(&at.user, of.from, of.width));
             }
         }
+    }
+
+    /// Where the vectors of the recent items stand that an `item` block looked up, and how long they are.
+    fn history_of(&self, items: usize) -> (usize, usize) {
+        self.blocks.get(items).map_or((0, 0), |items| (items.kept_user, items.out.width))
     }
 }

@@ -12,8 +12,8 @@ use crate::bundle::stack::place::{Place, Side};
 use crate::bundle::{MOST_EXPERTS, MOST_LAYERS, MOST_TASKS};
 use crate::json;
 
-const WIDTHS: &str = "ranker.blocks.widths";
-const ACTIVATION: &str = "ranker.blocks.activation";
+pub(super) const WIDTHS: &str = "ranker.blocks.widths";
+pub(super) const ACTIVATION: &str = "ranker.blocks.activation";
 const LAST: &str = "ranker.blocks.last";
 
 /// What a net reads: the places, for each its side and how many numbers, all of them together, and the side of the block itself.
@@ -25,7 +25,7 @@ struct Input {
 }
 
 /// The name of a tensor of a layer.
-fn part(before: &str, layer: usize, after: &str) -> String {
+pub(super) fn part(before: &str, layer: usize, after: &str) -> String {
     // There are fewer than ten layers.
     let digit = ["0", "1", "2", "3", "4", "5", "6", "7"].get(layer).copied().unwrap_or("");
     [before, digit, after].concat()
@@ -55,7 +55,7 @@ impl Builder<'_, '_> {
         Some((Kind::Net(net), input.of, input.side, width))
     }
 
-    fn widths(&mut self, spec: json::Place<'_>, key: &'static str, at: &'static str) -> Option<Vec<usize>> {
+    pub(super) fn widths(&mut self, spec: json::Place<'_>, key: &'static str, at: &'static str) -> Option<Vec<usize>> {
         let list = spec.key(key);
         let count = list.len();
         self.unless((1..=MOST_LAYERS).contains(&count), at, "give 1 to 8 widths of layers")?;
@@ -75,7 +75,7 @@ impl Builder<'_, '_> {
         Some(count)
     }
 
-    fn activation(
+    pub(super) fn activation(
         &mut self,
         spec: json::Place<'_>,
         key: &'static str,
@@ -95,7 +95,7 @@ impl Builder<'_, '_> {
     }
 
     /// The tensors of one layer, of `groups` side by side where that is more than none.
-    fn layer(
+    pub(super) fn layer(
         &mut self,
         name: &str,
         (before, number): (&str, usize),
