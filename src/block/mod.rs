@@ -11,6 +11,7 @@ mod error;
 mod fm;
 pub mod layer;
 pub mod net;
+mod real;
 pub mod sequence;
 mod table;
 pub mod vector;

@@ -215,7 +215,7 @@ fn a_weight_of_one_is_the_plain_sum() {
     (model.layers[1].weight, model.layers[1].bias) = (vec![0.0; 2], vec![1.0]);
     let shape = Shape { dim: 3, history: 50, softmax: false, words: false };
     let history = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
-    let mut of = |shape| Bench::new(model.block(shape)).pooled((&history, &[], &no_table()), &[1.0; 3]);
+    let of = |shape| Bench::new(model.block(shape)).pooled((&history, &[], &no_table()), &[1.0; 3]);
     assert_eq!(of(shape), [11.0, 22.0, 33.0]);
     assert_eq!(of(Shape { softmax: true, ..shape }), [5.5, 11.0, 16.5]);
 }
@@ -241,4 +241,89 @@ fn unsound_blocks_are_refused() {
     assert_eq!(of(&|_, layers| layers[0].alpha = vec![]), wrong("alpha"));
     assert_eq!(of(&|_, layers| layers[0].alpha = vec![f32::NAN]), Err(BlockError::NotFinite { part: "alpha" }));
     assert_eq!(of(&|_, layers| layers[1].bias[0] = f32::INFINITY), Err(BlockError::NotFinite { part: "bias" }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn the_gradient_is_the_slope((shape, (widths, activation), count) in shapes(), seed in any::<u32>(), dropped in any::<bool>()) {
+        let (count, dim) = (count.min(6), shape.dim);
+        let double = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+        let model = Model::new(seed, dim, &widths, activation);
+        let mut layers: Vec<gradient::Layer<f64>> = model.layers.iter().map(|layer| gradient::Layer {
+            outputs: layer.width, weight: double(&layer.weight), bias: double(&layer.bias), alpha: double(&layer.alpha),
+        }).collect();
+        let how = gradient::Shape { dim, activation, softmax: shape.softmax };
+        // History, candidate and what the loss is along.
+        let mut vectors = double(&numbers(seed ^ 7, (count + 2) * dim));
+        let run = |layers: &[gradient::Layer<f64>], vectors: &[f64], kept: &mut gradient::Kept<f64>| {
+            let (toward, rest) = vectors.split_at(dim);
+            let (candidate, history) = rest.split_at(dim);
+            let mut out = vec![f64::NAN; dim];
+            let mut mask = |l: usize, ones: &mut [f64]| if dropped {
+                ones.iter_mut().enumerate().for_each(|(i, x)| *x = if (i + l).is_multiple_of(3) { 0.0 } else { 1.5 });
+            };
+            gradient::forward(how, layers, (history, candidate), &mut mask, kept, &mut out);
+            out.iter().zip(toward).map(|(x, t)| x * t).sum::<f64>()
+        };
+        let mut kept = gradient::Kept::default();
+        let loss = run(&layers, &vectors, &mut kept);
+        if !dropped {
+            let history: Vec<f32> = vectors[2 * dim..].iter().map(|x| *x as f32).collect();
+            let candidate: Vec<f32> = vectors[dim..2 * dim].iter().map(|x| *x as f32).collect();
+            let exact = model.naive(Shape { history: 50, ..shape }, &history, &candidate);
+            let exact: f64 = exact.iter().zip(&vectors).map(|(x, t)| x * t).sum();
+            prop_assert!((loss - exact).abs() < 1e-9 * (1.0 + exact.abs()), "{} instead of {}", loss, exact);
+        }
+        let mut into: Vec<_> = layers.iter().map(gradient::Layer::zeros).collect();
+        let mut d_vectors = vec![0.0; vectors.len()];
+        let (_, rest) = d_vectors.split_at_mut(dim);
+        let (d_candidate, d_history) = rest.split_at_mut(dim);
+        let read = (&vectors[2 * dim..], &vectors[dim..2 * dim], &vectors[..dim]);
+        gradient::backward(how, &layers, &kept, read, &mut into, (d_history, d_candidate));
+        let mut spare = gradient::Kept::default();
+        // Where a relu turns within the step, a difference is no slope; the smaller step tells.
+        let slope = |at: &mut dyn FnMut(f64) -> f64| {
+            let mut by = |step: f64| (at(step) - at(-step)) / (2.0 * step);
+            let (near, far) = (by(1e-6), by(1e-5));
+            if (near - far).abs() < 1e-5 * (1.0 + near.abs()) { Some(near) } else { None }
+        };
+        let (mut checked, mut all) = (0, 0);
+        for l in 0..layers.len() {
+            for part in 0..3 {
+                let part_of = |layer: &gradient::Layer<f64>| [layer.weight.clone(), layer.bias.clone(), layer.alpha.clone()][part].clone();
+                let d = part_of(&into[l]);
+                for place in (0..d.len()).step_by(d.len() / 9 + 1) {
+                    let got = slope(&mut |step| {
+                        let layer = &mut layers[l];
+                        let slot = &mut [&mut layer.weight, &mut layer.bias, &mut layer.alpha][part][place];
+                        let before = **slot;
+                        *slot += step;
+                        let value = run(&layers, &vectors, &mut spare);
+                        let layer = &mut layers[l];
+                        [&mut layer.weight, &mut layer.bias, &mut layer.alpha][part][place] = before;
+                        value
+                    });
+                    all += 1;
+                    if let Some(got) = got {
+                        checked += 1;
+                        prop_assert!((got - d[place]).abs() < 1e-5 * (1.0 + got.abs()), "layer {} part {}: {} instead of {}", l, part, d[place], got);
+                    }
+                }
+            }
+        }
+        for place in dim..vectors.len() {
+            let got = slope(&mut |step| {
+                let before = vectors[place];
+                vectors[place] += step;
+                let value = run(&layers, &vectors, &mut spare);
+                vectors[place] = before;
+                value
+            });
+            if let Some(got) = got {
+                prop_assert!((got - d_vectors[place]).abs() < 1e-5 * (1.0 + got.abs()), "vector {}: {} instead of {}", place, d_vectors[place], got);
+            }
+        }
+        prop_assert!(checked * 10 >= all * 9, "{} of {}", checked, all);
+    }
 }

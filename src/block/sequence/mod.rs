@@ -1,5 +1,7 @@
 //! A causal transformer encoder over the recent items.
 
+pub mod gradient;
+
 use super::error::{BlockError, finite};
 use super::layer::normalise;
 use crate::kernel::linear::{self, Around, Matrix, PANEL, linear, padded};

@@ -286,3 +286,96 @@ fn unsound_encoders_are_refused() {
     assert_eq!(of(&|layer| layer.out.bias = &[f32::NAN; 6]), Err(BlockError::NotFinite { part: "bias" }));
     assert_eq!(of(&|layer| layer.out.weight = &[f32::INFINITY; 36]), Err(BlockError::NotFinite { part: "weight" }));
 }
+
+/// A third of the numbers is dropped, another third at each place, and the others are scaled up.
+fn drop_some(at: gradient::Masked, ones: &mut [f64]) {
+    let own = match at {
+        gradient::Masked::Input => 0,
+        gradient::Masked::Attention(layer) => 1 + layer,
+        gradient::Masked::Forward(layer) => 7 + layer,
+    };
+    for (i, x) in ones.iter_mut().enumerate() {
+        *x = if (i + own).is_multiple_of(3) { 0.0 } else { 1.5 };
+    }
+}
+
+/// The weights as parameters of a gradient.
+fn parameters<R: super::super::real::Real>(weights: &Weights) -> gradient::Parameters<R> {
+    let all = |x: &Vec<f32>| x.iter().map(|x| R::of(f64::from(*x))).collect::<Vec<R>>();
+    let both = |(weight, bias): &(Vec<f32>, Vec<f32>)| [all(weight), all(bias)];
+    gradient::Parameters {
+        position: all(&weights.position),
+        layers: weights.layers.iter().map(|layer| layer.each_ref().map(both)).collect(),
+        norm: weights.norm.as_ref().map(both),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_gradient_is_the_slope(shape in shapes(), norm in any::<bool>(), count in 1usize..7, seed in any::<u32>(), dropped in any::<bool>()) {
+        let shape = Shape { dim: shape.dim.max(2), heads: if shape.dim == 1 { 1 } else { shape.heads }, inner: shape.inner.min(5), epsilon: 0.125, ..shape };
+        let weights = Weights::new(seed, shape, 2, norm);
+        let mut of: gradient::Parameters<f64> = parameters(&weights);
+        let mut vectors: Vec<f64> = numbers(seed ^ 3, count * shape.dim).into_iter().map(f64::from).collect();
+        let toward: Vec<f64> = numbers(seed ^ 4, count * shape.dim).into_iter().map(f64::from).collect();
+        let mask = |at, ones: &mut [f64]| if dropped { drop_some(at, ones) };
+        let loss = |of: &gradient::Parameters<f64>, vectors: &[f64]| {
+            let out = gradient::forward(&shape, of, vectors, &mut { mask }).out;
+            out.iter().zip(&toward).map(|(x, t)| x * t).sum::<f64>()
+        };
+        // Where a relu turns within the step, a difference is no slope; the smaller step tells.
+        let slope = |at: &mut dyn FnMut(f64) -> f64| {
+            let by = |loss: &mut dyn FnMut(f64) -> f64, step: f64| (loss(step) - loss(-step)) / (2.0 * step);
+            let (near, far) = (by(at, 1e-6), by(at, 1e-5));
+            if (near - far).abs() < 1e-5 * (1.0 + near.abs()) { Some(near) } else { None }
+        };
+        let kept = gradient::forward(&shape, &of, &vectors, &mut { mask });
+        let (mut into, mut into_vectors) = (of.zeros(), vec![0.0; vectors.len()]);
+        gradient::backward(&shape, &of, &kept, &toward[..kept.out.len()], &mut into, &mut into_vectors);
+        let (mut checked, mut all) = (0, 0);
+        let gradients: Vec<Vec<f64>> = into.tensors_mut().into_iter().map(|(_, d)| d.to_vec()).collect();
+        for (tensor, d) in gradients.iter().enumerate() {
+            // A few places of each tensor.
+            for place in (0..d.len()).step_by(d.len() / 5 + 1) {
+                let got = slope(&mut |step| {
+                    of.tensors_mut()[tensor].1[place] += step;
+                    let value = loss(&of, &vectors);
+                    of.tensors_mut()[tensor].1[place] -= step;
+                    value
+                });
+                all += 1;
+                if let Some(got) = got {
+                    checked += 1;
+                    prop_assert!((got - d[place]).abs() < 1e-5 * (1.0 + got.abs()), "tensor {} at {}: {} instead of {}", tensor, place, d[place], got);
+                }
+            }
+        }
+        for place in 0..vectors.len() {
+            let got = slope(&mut |step| {
+                vectors[place] += step;
+                let value = loss(&of, &vectors);
+                vectors[place] -= step;
+                value
+            });
+            if let Some(got) = got {
+                prop_assert!((got - into_vectors[place]).abs() < 1e-5 * (1.0 + got.abs()), "vector {}: {} instead of {}", place, into_vectors[place], got);
+            }
+        }
+        prop_assert!(checked * 10 >= all * 9, "{} of {}", checked, all);
+    }
+
+    #[test]
+    fn what_is_trained_is_what_is_computed(shape in shapes(), norm in any::<bool>(), count in 1usize..50, seed in any::<u32>()) {
+        let shape = Shape { epsilon: 0.01, ..shape };
+        let weights = Weights::new(seed, shape, 2, norm);
+        let block = weights.block();
+        let vectors = numbers(seed ^ 77, count * shape.dim);
+        let out = gradient::forward(&shape, &parameters::<f32>(&weights), &vectors, &mut |_, _| {}).out;
+        let last = &out[out.len() - shape.dim..];
+        let size = last.iter().fold(1.0f32, |size, x| size.max(x.abs()));
+        for (got, want) in vector(&block, &mut block.room(), &vectors).iter().zip(last) {
+            prop_assert!((got - want).abs() < 1e-3 * size, "{} instead of {}", got, want);
+        }
+    }
+}

@@ -4,6 +4,7 @@ mod document;
 mod heads;
 mod hostile;
 mod nets;
+mod recent;
 mod stacks;
 mod tasks;
 
