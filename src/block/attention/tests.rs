@@ -297,7 +297,7 @@ proptest! {
                     let got = slope(&mut |step| {
                         let layer = &mut layers[l];
                         let slot = &mut [&mut layer.weight, &mut layer.bias, &mut layer.alpha][part][place];
-                        let before = **slot;
+                        let before = *slot;
                         *slot += step;
                         let value = run(&layers, &vectors, &mut spare);
                         let layer = &mut layers[l];
