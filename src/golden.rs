@@ -3,6 +3,8 @@
 //! The inputs come from a fixed integer generator, so that the list needs no data. `tests/golden/bits.txt` holds what it gave when
 //! it was last reviewed; the native tests, the browser tests and the self-test page of the demo compare with it.
 
+mod recent;
+
 use crate::bandit::EpsilonGreedy;
 use crate::block::layer::{Activation, Weights};
 use crate::block::net::{Cross, CrossWeights, Mlp, Mmoe, MmoeWeights};
@@ -115,6 +117,7 @@ pub fn golden_bits() -> Vec<u32> {
     mixture(&mut bits, &mut sequence);
     draws(&mut bits, &mut sequence);
     nets(&mut bits, &mut sequence);
+    recent::recent(&mut bits, &mut sequence);
     bits.0
 }
 
