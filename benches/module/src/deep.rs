@@ -17,11 +17,8 @@ fn user(model: &mut Model, history: &[u32]) {
 
 /// Works out what depends on the items alone, of these rows, and keeps it in this order.
 fn items(model: &mut Model, rows: &[u32]) {
-    let length = model.stack.item_len();
-    model.items.resize(rows.len() * length, 0.0);
-    for (row, out) in rows.iter().zip(model.items.chunks_exact_mut(length.max(1))) {
-        model.stack.score_item(u64::from(*row), &[], out);
-    }
+    model.items.resize(rows.len() * model.stack.item_len(), 0.0);
+    model.stack.score_items(&mut model.at, &mut rows.iter().map(|row| u64::from(*row)), &mut model.items);
 }
 
 /// Keeps what depends on the items alone for all rows up to `rows`, as the engine does between requests.
@@ -59,6 +56,28 @@ pub unsafe extern "C" fn attend(
         }
     }
     model.stack.score_pairs(&mut model.at, &model.items, (&[], 0), 0, out);
+}
+
+/// The best of the whole catalogue for what the user met lately, the newest first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn retrieve(
+    model: *mut Model,
+    history: *const u32,
+    recent: usize,
+    most: usize,
+    index: *mut u32,
+    score: *mut f32,
+) {
+    // SAFETY: see the head of the module.
+    let (model, history, index, score) =
+        unsafe { (&mut *model, slice(history, recent), slice_mut(index, most), slice_mut(score, most)) };
+    user(model, history);
+    let best = model.best.get_or_insert_with(|| Best::new(most));
+    best.clear();
+    model.stack.retrieve(&model.at, "vector", best);
+    for ((slot, value), (item, of)) in index.iter_mut().zip(score).zip(best.ranked()) {
+        (*slot, *value) = (item, of);
+    }
 }
 
 /// A catalogue without a model: vectors of bytes, and what is written while they are scored.

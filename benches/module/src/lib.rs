@@ -15,6 +15,7 @@ use std::slice::{from_raw_parts as slice, from_raw_parts_mut as slice_mut};
 use zhiji::bandit::{EpsilonGreedy, LinearCost, Step};
 use zhiji::block::Fm;
 use zhiji::bundle::{self, Stack, Workspace};
+use zhiji::kernel::Best;
 use zhiji::score::probabilities;
 
 /// The space that the benchmarks' bundles are for.
@@ -29,6 +30,7 @@ pub struct Model {
     items: Vec<f32>,
     /// The same of the whole catalogue, where it is kept.
     kept: Vec<f32>,
+    best: Option<Best>,
 }
 
 /// A bandit and what it writes while it predicts.
@@ -52,7 +54,14 @@ pub unsafe extern "C" fn load(bytes: *const u8, length: usize) -> *mut Model {
         Ok(bundle) => {
             let stack = bundle.stack().clone();
             let at = stack.workspace();
-            Box::leak(Box::new(Model { stack, at, scratch: vec![0.0; 512], items: Vec::new(), kept: Vec::new() }))
+            Box::leak(Box::new(Model {
+                stack,
+                at,
+                scratch: vec![0.0; 512],
+                items: Vec::new(),
+                kept: Vec::new(),
+                best: None,
+            }))
         }
         Err(_) => core::ptr::null_mut(),
     }

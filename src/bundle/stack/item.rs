@@ -7,7 +7,7 @@ use super::kind::Kind;
 use super::net;
 use super::place::{Side, gather, part_mut, single, split};
 use super::words::{bucket, has, item_vector, word_mean};
-use super::{ID, NO_ROW, Stack};
+use super::{ID, NO_ROW, Scratch, Stack, Workspace};
 
 impl Stack {
     /// Computes what depends on the item alone. Once per bundle and item.
@@ -16,6 +16,21 @@ impl Stack {
     /// `words`: for each word of the item the place of its field among [`Stack::fields`], or any other number where that is none of
     /// them, and its key; `out`: [`Stack::item_len`].
     pub fn score_item(&self, wire: u64, words: &[(u16, u64)], out: &mut [f32]) {
+        self.item(wire, words, &mut self.scratch(), out);
+    }
+
+    /// The same for many items without words, one behind the other, in a workspace's room.
+    ///
+    /// # Shapes
+    /// `out`: for each wire id [`Stack::item_len`].
+    pub fn score_items(&self, at: &mut Workspace, wires: &mut dyn Iterator<Item = u64>, out: &mut [f32]) {
+        for (wire, out) in wires.zip(out.chunks_exact_mut(self.item_len().max(1))) {
+            self.item(wire, &[], &mut at.scratch, out);
+        }
+    }
+
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn item(&self, wire: u64, words: &[(u16, u64)], scratch: &mut Scratch, out: &mut [f32]) {
         out.fill(0.0);
         let row = self.items.get(&wire).copied();
         if !self.items.is_empty()
@@ -24,7 +39,7 @@ impl Stack {
             // The rows of a table are fewer than the whole numbers that a single holds exactly.
             *slot = row.map_or(NO_ROW, single);
         }
-        let (mut scratch, mut keys) = (self.scratch(), Vec::new());
+        let mut keys = Vec::new();
         for block in &self.blocks {
             match &block.kind {
                 Kind::Wide { fields, wide, .. } => {
@@ -47,7 +62,7 @@ impl Stack {
                     attention.score_item(candidate, part_mut(rest, 0, attention.item_len()));
                 }
                 Kind::Net(net) if block.out.side == Side::Pair => {
-                    net::keep(net, block, Side::Item, out, &mut scratch);
+                    net::keep(net, block, Side::Item, out, scratch);
                 }
                 _ => {}
             }
@@ -70,7 +85,7 @@ impl Stack {
                             slots,
                         );
                     }
-                    Kind::Net(net) => net::alone(net, block, before, &mut scratch, slots),
+                    Kind::Net(net) => net::alone(net, block, before, scratch, slots),
                     kind => kind.apply(gather(&block.of, [&[], before, &[]], &mut scratch.input), slots),
                 }
             }
