@@ -17,6 +17,27 @@ struct Line<'a> {
     gain: f32,
 }
 
+impl Line<'_> {
+    /// Makes logits of what the features of each pair give. Whether all of them are finite; those that are not are held at the ends.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn finish(&self, items: &[f32], item_len: usize, logits: &mut [f32]) -> bool {
+        let (mut sound, mut item) = (true, 0);
+        for slot in &mut *logits {
+            let of_item = items.get(item).copied().unwrap_or(0.0);
+            let logit = 0.0 + self.wide.logit(self.wide.score_user(), of_item, *slot) * self.gain;
+            sound &= logit.is_finite();
+            *slot = logit;
+            item += item_len;
+        }
+        if !sound {
+            for slot in logits {
+                *slot = kernel::saturate(*slot);
+            }
+        }
+        sound
+    }
+}
+
 impl Stack {
     /// Writes the logits of many pairs, each with the bits of [`Stack::score_pair`]. What a call and a walk over the blocks cost is paid once where
     /// a tier is linear, else once for eight of them.
@@ -35,14 +56,7 @@ impl Stack {
         let item_len = self.item_len();
         if let Some(line) = self.line(tier) {
             line.wide.score_rows(dense.get(line.from..).unwrap_or_default(), stride, logits);
-            let (mut sound, mut item) = (true, line.kept);
-            for slot in logits {
-                let of_item = items.get(item).copied().unwrap_or(0.0);
-                let logit = 0.0 + line.wide.logit(line.wide.score_user(), of_item, *slot) * line.gain;
-                sound &= logit.is_finite();
-                *slot = kernel::saturate(logit);
-                item += item_len;
-            }
+            let sound = line.finish(items.get(line.kept..).unwrap_or_default(), item_len, logits);
             at.overflowed |= !sound;
             return;
         }
