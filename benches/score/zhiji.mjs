@@ -113,7 +113,9 @@ export function cbLearn(engine, workload) {
 function dinBy(engine, workload, keep) {
   const { exports } = engine
   const { items, history, candidates } = workload
-  const of = engine.load(bundles.din(workload, reference.din(workload)))
+  // Of the first candidate, the bundle's probe.
+  const logits = reference.din({ ...workload, candidates: candidates.subarray(0, 1) })
+  const of = engine.load(bundles.din(workload, logits))
   if (keep) exports.keep(of, items)
   const [recent, ids, to] = [engine.room(history.byteLength), engine.room(candidates.byteLength), engine.room(4 * candidates.length)]
   exports.attend(of, recent, history.length, ids, candidates.length, to)
