@@ -109,6 +109,15 @@ fn a_request_that_is_scored_again_allocates_nothing() {
         let asked = asked(stack, &serde_json::from_str::<Value>(&text).unwrap());
         let (n, flat) = (asked.dense.len(), asked.dense.concat());
         let mut at = stack.workspace();
+        // Items without words, worked out together, are those that were worked out alone.
+        let wires: Vec<u64> = asked.recent.iter().map(|(wire, _)| *wire).chain([1, u64::MAX]).collect();
+        let mut together = vec![f32::NAN; wires.len() * stack.item_len()];
+        stack.score_items(&mut at, &mut wires.iter().copied(), &mut together);
+        for (wire, got) in wires.iter().zip(together.chunks(stack.item_len().max(1))) {
+            let mut alone = vec![f32::NAN; stack.item_len()];
+            stack.score_item(*wire, &[], &mut alone);
+            assert!(alone.iter().zip(got).all(|(a, b)| a.to_bits() == b.to_bits()), "{path:?}: item {wire}");
+        }
         for tier in 0..stack.tiers() {
             let tasks = stack.labels(tier).count();
             let mut logits = vec![0.0; tasks * n];
