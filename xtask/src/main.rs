@@ -12,6 +12,7 @@ mod pack_npm;
 mod process;
 mod setup;
 mod stamp;
+mod steps;
 mod test;
 mod wasm;
 
@@ -87,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let tools = setup::for_build(&workspace)?;
             build::all(&workspace, &tools)
         }
-        Command::Test { only } => test::all(&workspace, only.clone()),
+        Command::Test { only } => test::all(&workspace, only),
         Command::Gate => {
             setup::for_build(&workspace)?;
             gate::all(&workspace)

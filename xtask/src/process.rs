@@ -1,8 +1,11 @@
 //! Running other programs, and saying what is being done and how long it took.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -62,8 +65,43 @@ impl Workspace {
     }
 }
 
+thread_local! {
+    /// Where this thread's output goes, if not to the terminal.
+    static KEPT: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+/// Does some work, and gives what it and the commands it ran would have shown.
+pub fn kept<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, String) {
+    let file = match tempfile::tempfile() {
+        Ok(file) => file,
+        // Without a place to keep it the output is shown as it comes.
+        Err(_) => return (work(), String::new()),
+    };
+    let before = KEPT.replace(Some(file));
+    let outcome = work();
+    let mut bytes = Vec::new();
+    if let Some(mut file) = KEPT.replace(before) {
+        let _ = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    }
+    (outcome, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Shows a line.
+pub fn say(line: &str) {
+    let shown = KEPT.with_borrow_mut(|file| file.as_mut().is_some_and(|file| writeln!(file, "{line}").is_ok()));
+    if !shown {
+        eprintln!("{line}");
+    }
+}
+
 /// Runs a command with its output shown; a failure names the command.
 pub fn run(command: &mut Command) -> Result<()> {
+    KEPT.with_borrow(|file| -> std::io::Result<()> {
+        if let Some(file) = file {
+            command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file.try_clone()?);
+        }
+        Ok(())
+    })?;
     let status = command.status().with_context(|| format!("could not start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", shown(command));
@@ -97,10 +135,10 @@ pub fn path_with(folder: &Path) -> Result<OsString> {
 
 /// Names a piece of work, does it, and says how long it took.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    eprintln!("▶ {name}");
+    say(&format!("▶ {name}"));
     let start = Instant::now();
     let outcome = work().with_context(|| format!("failed: {name}"))?;
-    eprintln!("✓ {name} ({})", seconds(start.elapsed()));
+    say(&format!("✓ {name} ({})", seconds(start.elapsed())));
     Ok(outcome)
 }
 
@@ -111,5 +149,24 @@ pub fn seconds(duration: Duration) -> String {
         format!("{seconds:.1} s")
     } else {
         format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_output_of_a_command_is_kept_with_what_was_said_around_it() {
+        let (outcome, output) = kept(|| {
+            say("before");
+            run(Command::new("cargo").arg("--version"))?;
+            say("after");
+            run(&mut Command::new("no-such-program-anywhere"))
+        });
+        let lines: Vec<&str> = output.lines().collect();
+        assert_eq!((lines[0], lines[2], lines.len()), ("before", "after", 3), "{output}");
+        assert!(lines[1].starts_with("cargo "), "{output}");
+        assert!(outcome.unwrap_err().to_string().contains("no-such-program-anywhere"));
     }
 }

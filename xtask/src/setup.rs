@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{Workspace, path_with, read, run, step};
+use crate::process::{Workspace, path_with, read, run, say, step};
 use crate::stamp::Stamp;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -137,7 +137,7 @@ pub fn install(workspace: &Workspace, root: &Path, name: &str, version: Option<&
         };
         install(true)
             .or_else(|problem| {
-                eprintln!("  {problem}; trying again without its lock file");
+                say(&format!("  {problem}; trying again without its lock file"));
                 install(false)
             })
             .with_context(|| {
@@ -185,7 +185,7 @@ pub fn browser(workspace: &Workspace) -> Result<Browser> {
         let outcome = step(&format!("apt-get install {}", missing.join(" ")), || apt_install(workspace, &missing));
         // A missing font only spoils the screenshots; a missing browser stops everything.
         if let (Err(problem), true) = (outcome, missing == ["fonts-noto-cjk"]) {
-            eprintln!("  {problem:#}\n  going on without a Chinese font: screenshots will show boxes");
+            say(&format!("  {problem:#}\n  going on without a Chinese font: screenshots will show boxes"));
         }
     }
     let advice = "install Chromium, its chromedriver and a Chinese font by hand (Debian: apt-get install chromium chromium-driver \

@@ -3,83 +3,52 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use walkdir::WalkDir;
 
-use crate::process::{Workspace, read, run, seconds};
+use crate::process::{Workspace, read, run, say};
 use crate::setup::{self, Browser, Tools};
+use crate::steps::{Step, run_steps};
 use crate::{build, gate};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// The steps that were run, and how each ended.
-struct Report {
-    /// Parts of the names of the steps that are wanted; every step is where there are none.
-    only: Vec<String>,
-    lines: Vec<String>,
-    failed: usize,
-}
-
-impl Report {
-    /// Runs a step if it is wanted; a failure is shown at once, counted, and does not keep the next step from running. Gives whether
-    /// what builds on the step can go on.
-    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
-        if !self.only.is_empty() && !self.only.iter().any(|part| name.contains(part.as_str())) {
-            return true;
-        }
-        eprintln!("\n▶ {name}");
-        let start = Instant::now();
-        let outcome = work();
-        let time = seconds(start.elapsed());
-        match &outcome {
-            Ok(()) => self.lines.push(format!("✓ {name} ({time})")),
-            Err(problem) => {
-                eprintln!("{problem:#}");
-                self.failed += 1;
-                self.lines.push(format!("✗ {name} ({time})"));
-            }
-        }
-        eprintln!("{}", self.lines.last().map_or("", String::as_str));
-        outcome.is_ok()
-    }
-
-    fn finish(self) -> Result<()> {
-        ensure!(!self.lines.is_empty(), "no step has a name with {} in it", self.only.join(" or "));
-        let passed = self.lines.len() - self.failed;
-        eprintln!("\n{}", self.lines.join("\n"));
-        println!("{passed} passed, {} failed", self.failed);
-        ensure!(self.failed == 0, "{} of {} steps failed", self.failed, self.lines.len());
-        Ok(())
-    }
-}
+/// What the steps that run cargo in `target/` share: it is locked by the first.
+const TARGET: &str = "target/";
 
 /// Sets up, then runs every step, or those with one of these texts in their names.
-pub fn all(workspace: &Workspace, only: Vec<String>) -> Result<()> {
+///
+/// Two run side by side: what cargo does natively, and what is done with the built packages; most of the latter wait for a browser or use one
+/// core.
+pub fn all(workspace: &Workspace, only: &[String]) -> Result<()> {
     let (tools, browser) = setup::all(workspace)?;
-    let mut report = Report { only, lines: Vec::new(), failed: 0 };
-
-    report.step("formatting", || run(workspace.command("cargo").args(["fmt", "--all", "--check"])));
-    report.step("lints", || clippy(workspace));
-    report.step("licences, bans and sources of the crates", || deny(workspace));
-    report.step("native tests", || native(workspace));
-    report.step("examples in the documentation", || {
-        run(workspace.command("cargo").args(["test", "--quiet", "--workspace", "--doc"]))
-    });
-    if report.step("builds", || build::all(workspace, &tools)) {
-        report.step("gate", || gate::all(workspace));
-        report.step("the engine in a browser", || browser_tests(workspace, &tools, &browser));
-        report.step("the package", || node_tests(workspace, &browser, "tests/js"));
-        report.step("types: the package", || types(workspace, "tests/ts"));
-        report.step("types: the mini-program", || types(workspace, "miniprogram"));
-        report.step("templates and styles, by WeChat's compilers", || {
+    let (tools, browser) = (&tools, &browser);
+    let cargo = |name, work: fn(&Workspace) -> Result<()>| Step::new(name, move || work(workspace)).uses(TARGET);
+    let built = |name, work: fn(&Workspace, &Browser) -> Result<()>| {
+        Step::new(name, move || work(workspace, browser)).after("builds")
+    };
+    let steps = vec![
+        cargo("formatting", |workspace| run(workspace.command("cargo").args(["fmt", "--all", "--check"]))),
+        Step::new("builds", || build::all(workspace, tools)),
+        cargo("lints", clippy),
+        cargo("licences, bans and sources of the crates", deny),
+        cargo("native tests", native),
+        built("gate", |workspace, _| gate::all(workspace)),
+        Step::new("the engine in a browser", || browser_tests(workspace, tools, browser)).after("builds"),
+        built("the mini-program, end to end", |workspace, browser| node_tests(workspace, browser, "tests/e2e")),
+        built("the package", |workspace, browser| node_tests(workspace, browser, "tests/js")),
+        built("the browser host", |workspace, browser| node_tests(workspace, browser, "host/test")),
+        built("types: the package", |workspace, _| types(workspace, "tests/ts")),
+        built("types: the mini-program", |workspace, _| types(workspace, "miniprogram")),
+        built("templates and styles, by WeChat's compilers", |workspace, _| {
             run(workspace.node("host/official/compile.mjs").arg("miniprogram"))
-        });
-        report.step("the browser host", || node_tests(workspace, &browser, "host/test"));
-        report.step("the mini-program, end to end", || node_tests(workspace, &browser, "tests/e2e"));
-    }
-    report.finish()
+        }),
+        cargo("examples in the documentation", |workspace| {
+            run(workspace.command("cargo").args(["test", "--quiet", "--workspace", "--doc"]))
+        }),
+    ];
+    run_steps(steps, only, 2)
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
@@ -101,7 +70,7 @@ fn deny(workspace: &Workspace) -> Result<()> {
         setup::install(workspace, &root, "cargo-deny", None)?;
     }
     let Some(program) = found() else {
-        eprintln!("  cargo-deny is not installed; to run this check too: cargo install --locked cargo-deny");
+        say("  cargo-deny is not installed; to run this check too: cargo install --locked cargo-deny");
         return Ok(());
     };
     run(workspace.command(&program).args(["--log-level", "error", "check", "licenses", "bans", "sources"]))?;
@@ -111,7 +80,7 @@ fn deny(workspace: &Workspace) -> Result<()> {
             run(workspace.command(&program).args(["--log-level", "error", "check", "--disable-fetch", "advisories"]))
         }
         Err(_) => {
-            eprintln!("  the advisory data base cannot be reached: advisories are not checked");
+            say("  the advisory data base cannot be reached: advisories are not checked");
             Ok(())
         }
     }
@@ -188,16 +157,6 @@ fn types(workspace: &Workspace, folder: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failing_step_is_counted_and_the_next_still_runs() {
-        let mut report = Report { only: Vec::new(), lines: Vec::new(), failed: 0 };
-        assert!(!report.step("bad", || bail!("no")));
-        assert!(report.step("good", || Ok(())));
-        assert_eq!((report.lines.len(), report.failed), (2, 1));
-        assert!(report.finish().is_err());
-        assert!(Report { only: Vec::new(), lines: vec!["✓".to_owned()], failed: 0 }.finish().is_ok());
-    }
 
     #[test]
     fn a_folder_without_tests_is_a_failure() {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
-use crate::process::{Workspace, read};
+use crate::process::{Workspace, read, say};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +42,7 @@ pub fn check(workspace: &Workspace) -> Result<Vec<String>> {
         let size = weigh(workspace, budget)?;
         let over_by = size.saturating_sub(budget.limit);
         let debt = if over_by > 0 { format!(", OVER BY {over_by}") } else { String::new() };
-        eprintln!("  {:<36} {size:>8} of {:>8} bytes {}{debt}", budget.name, budget.limit, shown(budget.measure));
+        say(&format!("  {:<36} {size:>8} of {:>8} bytes {}{debt}", budget.name, budget.limit, shown(budget.measure)));
         findings.extend(over(budget, size));
     }
     Ok(findings)
