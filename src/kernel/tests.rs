@@ -29,7 +29,9 @@ const STEP: usize = 1_021;
 fn single_precision_errors_are_bounded_over_a_dense_sweep() {
     let softplus = |x: f64| if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() };
     let sigmoid = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
-    let cases: [(&str, f64, (f64, f32)); 6] = [
+    let silu = |x: f64| if x < 0.0 { x * x.exp() / (1.0 + x.exp()) } else { x / (1.0 + (-x).exp()) };
+    let cases: [(&str, f64, (f64, f32)); 7] = [
+        ("silu", 8.0, worst(sweep(math::EXP_MIN, 200.0, STEP), math::silu, silu, false)),
         ("exp", 2.0, worst(sweep(math::EXP_MIN, math::EXP_MAX, STEP), math::exp, f64::exp, false)),
         ("ln", 4.0, worst(sweep(f32::MIN_POSITIVE, f32::MAX, STEP), math::ln, f64::ln, false)),
         ("sigmoid", 4.0, worst(sweep(math::EXP_MIN, 200.0, STEP), math::sigmoid, sigmoid, false)),
@@ -93,6 +95,8 @@ fn special_values_are_the_documented_ones() {
         [0.5, 0.0, 0.0, 1.0]
     );
     assert_eq!([math::tanh(nan), math::tanh(-inf), math::tanh(10.0), math::tanh(inf)], [0.0, -1.0, 1.0, 1.0]);
+    assert_eq!([math::silu(nan), math::silu(0.0), math::silu(-100.0), math::silu(-inf)], [0.0, 0.0, 0.0, 0.0]);
+    assert_eq!([math::silu(inf), math::silu(1e9)], [f32::MAX, 1e9]);
     assert_eq!([math::softplus(-inf), math::softplus(inf), math::softplus(1e9)], [0.0, f32::MAX, 1e9]);
     assert!((math::softplus(nan) - core::f32::consts::LN_2).abs() < 1e-7);
     assert_eq!([math::logit(nan), math::logit(0.5)], [0.0, 0.0]);
@@ -125,7 +129,8 @@ proptest! {
     #[test]
     fn four_lanes_have_the_bits_of_four_scalars(bits in prop::array::uniform4(any::<u32>())) {
         type Forms = (fn(f32) -> f32, fn([f32; 4]) -> [f32; 4]);
-        let forms: [Forms; 6] = [
+        let forms: [Forms; 7] = [
+            (math::silu, math::silu_x4),
             (math::exp, math::exp_x4), (math::ln, math::ln_x4), (math::sigmoid, math::sigmoid_x4),
             (math::tanh, math::tanh_x4), (math::softplus, math::softplus_x4), (math::logit, math::logit_x4),
         ];

@@ -3,6 +3,7 @@
 //! Numbers pass through them in the panels of [`kernel::linear`](crate::kernel::linear): up to eight candidates side by side, so that a lane is a
 //! candidate and no sum crosses lanes. A candidate has the same bits beside any others.
 
+pub mod gradient;
 mod split;
 
 pub use split::Split;

@@ -1,6 +1,6 @@
 //! A first layer, cut by what its inputs depend on.
 
-use super::super::Side;
+use crate::block::Side;
 use crate::kernel::Quad;
 use crate::kernel::linear::{Around, Matrix, linear};
 use crate::kernel::math::Lanes;

@@ -4,6 +4,7 @@
 //! request, the item's once per bundle and item, and a pair adds its own and goes on from there.
 
 mod cross;
+pub mod gradient;
 mod mlp;
 mod mmoe;
 

@@ -317,3 +317,128 @@ fn what_does_not_fit_is_refused_by_name() {
     assert_eq!(said(&|of| of.towers.truncate(1)), Err(BlockError::Shape { part: "tower" }));
     assert_eq!(said(&|of| of.towers.clear()), Err(BlockError::Shape { part: "tower" }));
 }
+
+/// Compares derivatives with differences of the definition in double precision: of `Σ c_i y_i` by everything that `nudge` reaches.
+fn slopes_are(name: &str, seed: u64, got: &[f32], mut nudged: impl FnMut(usize, f32) -> f64) {
+    // So small that no sum of these tests crosses the kink of its activation.
+    let step = 1.0 / 65_536.0;
+    for (at, got) in got.iter().enumerate() {
+        let want = (nudged(at, step) - nudged(at, -step)) / (2.0 * f64::from(step));
+        let got = f64::from(*got);
+        assert!((got - want).abs() <= 2e-3 * (1.0 + want.abs()), "seed {seed}, {name} {at}: {got} instead of {want}");
+    }
+}
+
+/// `Σ c_i y_i` over all rows.
+fn weighed(x: &[f32], reads: usize, weights: &[f32], naive: &dyn Fn(&[f64]) -> Vec<f64>) -> f64 {
+    let rows = x.chunks(reads).map(|x| naive(&x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()));
+    rows.flatten().zip(weights).map(|(y, c)| y * f64::from(*c)).sum()
+}
+
+fn moved<T: Clone>(of: &[T], change: impl Fn(&mut [T])) -> Vec<T> {
+    let mut of = of.to_vec();
+    change(&mut of);
+    of
+}
+
+#[test]
+fn gradients_of_layers_are_the_slopes_of_their_definition() {
+    use crate::block::layer::gradient::{backward, forward};
+    for (seed, activation) in
+        [Activation::None, Activation::Silu, Activation::Prelu, Activation::Relu].into_iter().enumerate()
+    {
+        let mut numbers = Numbers(seed as u64 + 11);
+        let of = [
+            numbers.layer(1, 5, 4, activation, true),
+            numbers.layer(1, 6, 5, activation, false),
+            numbers.layer(1, 2, 6, Activation::None, false),
+        ];
+        let (x, c) = (numbers.many(12), numbers.many(6));
+        let passed = forward(&of, &x);
+        let (mut into, mut by_x) = (of.clone().map(|layer| layer.zeros()), vec![0.0; 12]);
+        backward(&of, &x, &passed, &c, &mut into, &mut by_x);
+        let value = |of: &[Weights], x: &[f32]| weighed(x, 4, &c, &|x| layers(of, x));
+        for (got, want) in passed.numbers[2].chunks(2).zip(x.chunks(4)) {
+            let want = layers(&of, &want.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
+            assert!(got.iter().zip(want).all(|(got, want)| (f64::from(*got) - want).abs() < 1e-4));
+        }
+        slopes_are("x", seed as u64, &by_x, |at, by| value(&of, &moved(&x, |x| x[at] += by)));
+        for layer in 0..3 {
+            for tensor in 0..5 {
+                let (name, got) = &into[layer].tensors_mut()[tensor];
+                let got = got.to_vec();
+                slopes_are(name, seed as u64, &got, |at, by| {
+                    value(&moved(&of, |of| of[layer].tensors_mut()[tensor].1[at] += by), &x)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_crosses_are_the_slopes_of_their_definition() {
+    for rank in [0usize, 2] {
+        let mut numbers = Numbers(rank as u64 + 5);
+        let of: Vec<CrossWeights> = (0..3)
+            .map(|_| {
+                let columns = if rank == 0 { 5 } else { rank };
+                CrossWeights {
+                    width: 5,
+                    rank,
+                    u: numbers.many(5 * columns),
+                    v: numbers.many(rank * 5),
+                    bias: numbers.many(5),
+                }
+            })
+            .collect();
+        let (x, c) = (numbers.many(10), numbers.many(10));
+        let kept = CrossWeights::forward(&of, &x);
+        let mut into: Vec<CrossWeights> = of.iter().map(CrossWeights::zeros).collect();
+        let mut by_x = vec![0.0; 10];
+        CrossWeights::backward(&of, &x, &kept, &c, &mut into, &mut by_x);
+        let value = |of: &[CrossWeights], x: &[f32]| weighed(x, 5, &c, &|x| cross(of, x));
+        let own: f64 = kept.numbers().iter().zip(&c).map(|(y, c)| f64::from(*y) * f64::from(*c)).sum();
+        assert!((own - value(&of, &x)).abs() < 1e-4);
+        let seed = rank as u64;
+        slopes_are("x", seed, &by_x, |at, by| value(&of, &moved(&x, |x| x[at] += by)));
+        for layer in 0..3 {
+            slopes_are("u", seed, &into[layer].u, |at, by| value(&moved(&of, |of| of[layer].u[at] += by), &x));
+            slopes_are("v", seed, &into[layer].v, |at, by| value(&moved(&of, |of| of[layer].v[at] += by), &x));
+            slopes_are("bias", seed, &into[layer].bias, |at, by| value(&moved(&of, |of| of[layer].bias[at] += by), &x));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_mixtures_are_the_slopes_of_their_definition() {
+    for (seed, activation) in [Activation::Silu, Activation::Prelu].into_iter().enumerate() {
+        let mut numbers = Numbers(seed as u64 + 2);
+        let of = mmoe_of(&mut numbers, 4, 3, 2, activation);
+        let (x, c) = (numbers.many(12), numbers.many(6));
+        let kept = of.forward(&x);
+        let (mut into, mut by_x) = (of.zeros(), vec![0.0; 12]);
+        of.backward(&x, &kept, &c, &mut into, &mut by_x);
+        let value = |of: &MmoeWeights, x: &[f32]| weighed(x, 4, &c, &|x| mmoe(of, x));
+        let own: f64 = kept.numbers().iter().zip(&c).map(|(y, c)| f64::from(*y) * f64::from(*c)).sum();
+        assert!((own - value(&of, &x)).abs() < 1e-4);
+        slopes_are("x", seed as u64, &by_x, |at, by| value(&of, &moved(&x, |x| x[at] += by)));
+        let pick: [fn(&mut MmoeWeights) -> &mut Weights; 5] = [
+            |of| &mut of.experts[0],
+            |of| &mut of.experts[1],
+            |of| &mut of.gate,
+            |of| &mut of.towers[0],
+            |of| &mut of.towers[1],
+        ];
+        for layer in pick {
+            for tensor in 0..5 {
+                let (name, got) = &layer(&mut into).tensors_mut()[tensor];
+                let got = got.to_vec();
+                slopes_are(name, seed as u64, &got, |at, by| {
+                    let mut of = of.clone();
+                    layer(&mut of).tensors_mut()[tensor].1[at] += by;
+                    value(&of, &x)
+                });
+            }
+        }
+    }
+}
