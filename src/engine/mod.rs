@@ -285,7 +285,7 @@ impl Engine {
     }
 
     fn write_control(&mut self) {
-        self.control.sequence += 1;
+        self.control.sequence = self.control.sequence.saturating_add(1);
         self.ops.push(StoreOp::Write { name: self.control.slot().to_string(), bytes: self.control.encode() });
     }
 
