@@ -30,7 +30,7 @@ enum Command {
     /// Invent seeded shoppers over a catalogue and write what they do.
     Simulate(commands::simulate::Args),
     /// Train a ranker on a lab directory.
-    Train(commands::train::Args),
+    Train(Box<commands::train::Args>),
     /// Give a bundle a personal head whose prior fits its users.
     Head(commands::head::Args),
     /// Measure a bundle: forecasts, rankings of the whole catalogue, exposure.
@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Import(command) => commands::import::run(command),
         Command::Simulate(args) => commands::simulate::run(args),
-        Command::Train(args) => commands::train::run(args),
+        Command::Train(args) => commands::train::run(*args),
         Command::Head(args) => commands::head::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Estimate(args) => commands::estimate::run(args),

@@ -313,11 +313,6 @@ impl Dataset {
         Self { shard, ..self }
     }
 
-    /// How many items there are.
-    pub fn items(&self) -> usize {
-        self.items.len()
-    }
-
     /// All items, in the order of their ids.
     pub fn catalogue(&self) -> Vec<Rc<Item>> {
         let mut items: Vec<Rc<Item>> = self.items.values().map(Rc::clone).collect();
@@ -546,7 +541,7 @@ mod tests {
         let dir = write(&[row("1", T, "a"), row("1", T, "b"), row("2", T - 5, "a")]);
         let mut rows = Rows::new(0.0);
         let data = Dataset::open(dir.path(), &mut rows).expect("a data set");
-        assert_eq!((data.items(), data.meta.users, data.meta.events), (2, 2, 3));
+        assert_eq!((data.catalogue().len(), data.meta.users, data.meta.events), (2, 2, 3));
         let mut seen = Vec::new();
         let each = |user: User| {
             seen.push((user.id, user.events.iter().map(|e| e.item.id().to_string()).collect::<Vec<_>>()));

@@ -1,0 +1,20 @@
+//! Training: examples and a configuration → weights → a bundle.
+//!
+//! Everything that is drawn is drawn from the seed, the epoch and the step, so a run that was stopped goes on as if it had not been, and the same data,
+//! configuration and seed give the same bytes on one thread.
+
+mod checkpoint;
+pub mod objective;
+mod optimiser;
+#[cfg(test)]
+pub mod planted;
+mod publish;
+mod run;
+mod settings;
+
+pub use checkpoint::beside;
+#[cfg(test)]
+pub use publish::bundle_of;
+pub use publish::{Naming, bundle};
+pub use run::{Stop, train};
+pub use settings::{Config, Given};

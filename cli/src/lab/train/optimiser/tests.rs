@@ -1,0 +1,78 @@
+//! Trajectories against those that were computed elsewhere.
+
+use super::*;
+use crate::lab::network::params::Tensor;
+use crate::lab::train::settings::{Config, Given};
+use serde_json::Value;
+
+/// Written by `optimisers.py` beside it.
+const FIXTURE: &str = include_str!("../../../../fixtures/optimisers.json");
+
+fn tensor(name: &str, numbers: Vec<f32>, sparse: bool) -> Tensor {
+    let shape = if sparse { vec![numbers.len() / 2, 2] } else { vec![numbers.len()] };
+    Tensor { name: name.into(), shape, numbers, sparse, penalised: true, frozen: false, meetings: Vec::new() }
+}
+
+fn list(value: &Value) -> Vec<f32> {
+    value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
+}
+
+fn stepper(keys: &str, params: &Params) -> Stepper {
+    let text = format!("l2 = 0\nl2-hashed = 0\n{keys}");
+    Stepper::new(&Config::read(Some(&text), Given::default(), &[]).expect("settings").settings, params)
+}
+
+#[test]
+fn trajectories_are_those_of_the_formulas() {
+    let fixture: Value = serde_json::from_str(FIXTURE).expect("JSON");
+    let slopes: Vec<Vec<f32>> = fixture["gradients"].as_array().expect("a list").iter().map(list).collect();
+    let runs = fixture["runs"].as_array().expect("a list");
+    assert!(runs.len() >= 6);
+    for run in runs {
+        let keys = run["keys"].as_str().expect("text");
+        let rate = run["rate"].as_f64().expect("a number") as f32;
+        // A tensor that is moved whole, and a table whose rows are all met, walk alike.
+        let mut params = vec![tensor("w", list(&fixture["start"]), false), tensor("t", list(&fixture["start"]), true)];
+        let mut stepper = stepper(keys, &params);
+        for (slopes, expected) in slopes.iter().zip(run["weights"].as_array().expect("a list")) {
+            let mut gradients = Gradients::new(&params);
+            gradients.whole(0).copy_from_slice(slopes);
+            for (row, two) in (0u32..).zip(slopes.chunks(2)) {
+                gradients.row(1, row).copy_from_slice(two);
+            }
+            stepper.step(&mut params, &mut gradients, rate, (1, 1), &mut |_, _, _, _| {});
+            for tensor in &params {
+                for (found, expected) in tensor.numbers.iter().zip(list(expected)) {
+                    assert!(
+                        (found - expected).abs() < 2e-6 * (1.0 + expected.abs()),
+                        "{keys}: {found}, not {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_gradient_is_cut_to_the_length_that_was_set() {
+    let mut params = vec![tensor("w", vec![0.0; 2], false), tensor("t", vec![0.0; 4], true)];
+    let mut stepper = stepper("optimiser = \"sgd\"\nclip = 2.5", &params);
+    let mut gradients = Gradients::new(&params);
+    gradients.whole(0).copy_from_slice(&[3.0, 0.0]);
+    gradients.row(1, 1).copy_from_slice(&[0.0, 4.0]);
+    stepper.step(&mut params, &mut gradients, 1.0, (1, 1), &mut |_, _, _, _| {});
+    assert_eq!((params[0].numbers[0], params[1].numbers[3]), (-1.5, -2.0), "of 5, over both tensors");
+}
+
+#[test]
+fn rows_that_were_not_met_stay() {
+    let mut params = vec![tensor("t", vec![1.0; 6], true)];
+    let mut stepper = stepper("optimiser = \"adam\"\nweight-decay = 0.5", &params);
+    for _ in 0..3 {
+        let mut gradients = Gradients::new(&params);
+        gradients.row(0, 2)[0] = 1.0;
+        stepper.step(&mut params, &mut gradients, 0.1, (1, 1), &mut |_, row, _, _| assert_eq!(row, 2));
+    }
+    assert_eq!(params[0].numbers[..4], [1.0; 4]);
+    assert!(params[0].numbers[4] < 0.8 && params[0].numbers[5] < 1.0);
+}

@@ -1,0 +1,453 @@
+//! The run over epochs and batches.
+
+use super::checkpoint::{self, Progress, State};
+use super::objective::{Objective, PLACES};
+use super::settings::{Average, Config, Schedule, Settings};
+use crate::lab::examples::{Chunk, Examples, NO_POSITION, Part, progress};
+use crate::lab::network::params::{Params, Tensor};
+use crate::lab::network::pass::{Batch, Disturbance, Noise};
+use crate::lab::network::{Network, Pass, Setting};
+use anyhow::bail;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use zhiji::rng::Rng;
+
+/// What one training gave.
+pub struct Trained {
+    /// The model's shape.
+    pub network: Network,
+    /// The weights of each member of the ensemble.
+    pub members: Vec<Params>,
+    /// The epoch that the last member was taken from, counted from 1.
+    pub epoch: usize,
+    /// Mean loss of the examples of its epoch, while they were learnt from.
+    pub train_loss: f64,
+    /// Mean loss of the examples of `valid`, where there are any.
+    pub valid_loss: Option<f64>,
+    /// Examples learnt from in a second.
+    pub speed: f64,
+}
+
+/// When a run is to stop before its end, and where it leaves what it has.
+#[derive(Clone, Copy, Default)]
+pub struct Stop<'a> {
+    /// Where a checkpoint is written after every epoch, and when the run is stopped.
+    pub checkpoint: Option<&'a Path>,
+    /// Go on from that checkpoint.
+    pub resume: bool,
+    /// Somebody wants it to stop.
+    pub asked: Option<&'a AtomicBool>,
+    /// Stop after so many steps.
+    pub after: Option<u64>,
+}
+
+/// Room for one thread.
+struct Worker {
+    pass: Pass,
+    batch: Batch,
+}
+
+struct Run<'a> {
+    examples: &'a Examples,
+    settings: &'a Settings,
+    network: &'a Network,
+    objective: &'a Objective,
+    workers: Vec<Worker>,
+}
+
+/// The weights that are kept beside those that move.
+#[derive(Clone, Debug, Default)]
+pub struct Shadow {
+    /// Numbers, tensor by tensor.
+    pub numbers: Vec<Vec<f32>>,
+    /// By row, the step up to which the average has gone.
+    pub stamps: Vec<Vec<u32>>,
+}
+
+fn seed_bytes(seed: u64) -> [u8; 32] {
+    let mut bytes = [0u8; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes
+}
+
+/// `decay^steps`.
+fn power(decay: f32, steps: u32) -> f32 {
+    zhiji::kernel::math::exp_f64(f64::from(steps) * zhiji::kernel::math::ln_f64(f64::from(decay).max(1e-300))) as f32
+}
+
+impl Shadow {
+    fn new(params: &Params) -> Self {
+        let stamps = |tensor: &Tensor| vec![0; tensor.rows()];
+        Self {
+            numbers: params.iter().map(|tensor| tensor.numbers.clone()).collect(),
+            stamps: params.iter().map(stamps).collect(),
+        }
+    }
+
+    /// Takes a step of the moving average for one row that was moved in step `now`.
+    fn moved(&mut self, tensor: usize, row: u32, now: u32, decay: f32, (before, after): (&[f32], &[f32])) {
+        let from = row as usize * before.len();
+        let shadow = &mut self.numbers[tensor][from..from + before.len()];
+        let stamp = &mut self.stamps[tensor][row as usize];
+        // Until this step the row stood still, and the average drew near to it.
+        let rest = power(decay, now.saturating_sub(*stamp + 1));
+        for ((shadow, before), after) in shadow.iter_mut().zip(before).zip(after) {
+            let stood = before + rest * (*shadow - before);
+            *shadow = after + decay * (stood - after);
+        }
+        *stamp = now;
+    }
+
+    /// Brings all rows up to step `now`.
+    fn settle(&mut self, params: &Params, now: u32, decay: f32) {
+        for ((numbers, stamps), tensor) in self.numbers.iter_mut().zip(&mut self.stamps).zip(params) {
+            let width = tensor.width().max(1);
+            let rows = numbers.chunks_exact_mut(width).zip(tensor.numbers.chunks_exact(width));
+            for ((shadow, stands), stamp) in rows.zip(stamps) {
+                let rest = power(decay, now.saturating_sub(*stamp));
+                shadow.iter_mut().zip(stands).for_each(|(shadow, w)| *shadow = w + rest * (*shadow - w));
+                *stamp = now;
+            }
+        }
+    }
+}
+
+/// Trains.
+///
+/// # Errors
+/// Where the configuration does not fit the data, there is nothing to learn from, or the loss leaves the finite numbers; and where the run was
+/// stopped, after its checkpoint is written.
+pub fn train(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: Stop<'_>) -> anyhow::Result<Trained> {
+    let settings = &config.settings;
+    let (count, positives) = (examples.train.len, examples.train.positives.iter().sum::<usize>());
+    if positives == 0 || positives == count {
+        bail!("{count} training examples, {positives} of them positive: there is nothing to tell apart");
+    }
+    let fingerprint = checkpoint::fingerprint(config, setting, count);
+    let mut resumed = match (stop.resume, stop.checkpoint) {
+        (true, Some(path)) => Some(checkpoint::read(path, &fingerprint)?),
+        _ => None,
+    };
+    let mut members: Vec<Params> = Vec::new();
+    let mut last = None;
+    for member in 0..settings.ensemble {
+        let seed = settings.seed.wrapping_add(member as u64);
+        let (network, mut params) = Network::new(&Setting { seed, ..*setting }, &config.blocks, &config.tiers)?;
+        let shape = (setting.labels.len(), network.reads_pairs);
+        let mut objective = Objective::new(settings, &examples.catalogue, &network.tasks, shape)?;
+        if settings.positions {
+            objective = objective.with_positions(params.len(), &places(examples)?);
+            let numbers = vec![0.0; setting.labels.len() * PLACES];
+            params.push(Tensor {
+                name: "position.offset".into(),
+                shape: vec![setting.labels.len(), PLACES],
+                numbers,
+                sparse: false,
+                penalised: false,
+                frozen: false,
+                meetings: Vec::new(),
+            });
+        }
+        let mut state = State::new(settings, &params, Shadow::new(&params));
+        if let Some(found) = resumed.take() {
+            for finished in found.members {
+                let mut weights = params.clone();
+                checkpoint::put(&mut weights, finished)?;
+                members.push(weights);
+            }
+            if members.len() > member {
+                resumed = Some(checkpoint::Found { members: Vec::new(), ..found });
+                last = Some((network, 0, 0.0, None, 0.0));
+                continue;
+            }
+            state.take(&mut params, found.state)?;
+        }
+        let workers = (0..settings.threads).map(|_| Worker { pass: network.pass(&params), batch: Batch::default() });
+        let mut run = Run { examples, settings, network: &network, objective: &objective, workers: workers.collect() };
+        let started = (std::time::Instant::now(), state.progress.seen);
+        let save = |params: &Params, state: &State, members: &[Params]| match stop.checkpoint {
+            Some(path) => checkpoint::write(path, &fingerprint, params, state, members),
+            None => Ok(()),
+        };
+        run.epochs(seed, &mut params, &mut state, stop, &|params, state| save(params, state, &members))?;
+        let speed = (state.progress.seen - started.1) as f64 / started.0.elapsed().as_secs_f64().max(1e-9);
+        let Progress { best_epoch, best_train, best_valid, .. } = state.progress;
+        for (tensor, best) in params.iter_mut().zip(std::mem::take(&mut state.best)) {
+            tensor.numbers = best;
+        }
+        members.push(params);
+        last = Some((network, best_epoch, best_train, best_valid, speed));
+    }
+    let Some((network, epoch, train_loss, valid_loss, speed)) = last else { bail!("ensemble: give at least 1") };
+    Ok(Trained { network, members, epoch, train_loss, valid_loss, speed })
+}
+
+/// How many training examples were shown at each place.
+fn places(examples: &Examples) -> anyhow::Result<Vec<f32>> {
+    let mut counts = vec![0.0; PLACES];
+    for bucket in 0..examples.train.buckets() {
+        examples.train.with(bucket, &examples.standard, |chunk| {
+            for place in chunk.position.iter().filter(|place| **place != NO_POSITION) {
+                counts[usize::from(*place).min(PLACES - 1)] += 1.0;
+            }
+            Ok(())
+        })?;
+    }
+    if counts.iter().filter(|count| **count > 0.0).count() < 2 {
+        bail!("positions: the training examples do not say at which of several places they were shown");
+    }
+    Ok(counts)
+}
+
+impl Run<'_> {
+    /// The examples of a chunk that teach something, in a drawn order.
+    fn order(&self, chunk: &Chunk, seed: u64, epoch: usize, bucket: usize) -> Vec<u32> {
+        let mut order: Vec<u32> = self.teaching(chunk);
+        let data = [(epoch as u64).to_le_bytes(), (bucket as u64).to_le_bytes()].concat();
+        let mut rng = Rng::derive(&seed_bytes(seed), "training order", &data);
+        for i in (1..order.len()).rev() {
+            order.swap(i, rng.below(i as u32 + 1) as usize);
+        }
+        order
+    }
+
+    fn teaching(&self, chunk: &Chunk) -> Vec<u32> {
+        let all = 0..chunk.len() as u32;
+        all.filter(|example| !self.objective.draws() || chunk.positive[*example as usize]).collect()
+    }
+
+    fn teaching_count(&self, part: &Part) -> usize {
+        if self.objective.draws() { part.positives.iter().sum() } else { part.len }
+    }
+
+    /// The length of the steps at a share of the whole run.
+    fn rate(&self, done: f32) -> f32 {
+        let settings = self.settings;
+        if done < settings.warm_up {
+            return settings.learning_rate * (done / settings.warm_up).max(1e-3);
+        }
+        let done = (done - settings.warm_up) / (1.0 - settings.warm_up);
+        let share = match settings.schedule {
+            Schedule::Constant => 1.0,
+            Schedule::Linear => 1.0 - 0.9 * done,
+            Schedule::Inverse => 1.0 / (1.0 + 9.0 * done),
+            Schedule::Cosine => 0.5 * (1.0 + cosine(done)),
+        };
+        settings.learning_rate * share
+    }
+
+    /// Walks forward over some examples and, where the model is to learn, backward, each thread over its part. Returns the sum of the losses.
+    fn walk(&mut self, params: &Params, chunk: &Chunk, rows: &[u32], learn: bool, draw: u64) -> f64 {
+        let (network, objective, settings) = (self.network, self.objective, self.settings);
+        let count = self.workers.len().min(rows.len()).max(1);
+        let (part, total) = (rows.len().div_ceil(count), rows.len());
+        let one = |worker: &mut Worker, rows: &[u32], number: u64| {
+            let Worker { pass, batch } = worker;
+            let mut noise = Noise(draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
+            objective.gather(chunk, rows, &mut noise, batch);
+            pass.disturbance = Disturbance::OFF;
+            if learn {
+                pass.gradients.clear();
+                pass.disturbance = Disturbance {
+                    noise,
+                    dropout: settings.dropout,
+                    input: settings.input_noise,
+                    hide: settings.hide_items,
+                };
+            }
+            network.forward(pass, params, chunk, batch);
+            let mut logits = std::mem::take(&mut pass.logits);
+            let mut slopes = std::mem::take(&mut pass.slopes);
+            let gradients = learn.then_some(&mut pass.gradients);
+            let loss = objective.slopes((chunk, batch), &mut logits, &mut slopes, (params, gradients), total);
+            (pass.logits, pass.slopes) = (logits, slopes);
+            if learn {
+                network.backward(pass, params, chunk, batch);
+            }
+            loss
+        };
+        let Some((first, others)) = self.workers.split_first_mut() else { return 0.0 };
+        if count == 1 {
+            return one(first, rows, 0);
+        }
+        let mut parts = rows.chunks(part);
+        let own = parts.next().unwrap_or_default();
+        let losses: Vec<f64> = std::thread::scope(|scope| {
+            let one = &one;
+            let running: Vec<_> = others
+                .iter_mut()
+                .zip(parts)
+                .zip(1u64..)
+                .map(|((worker, rows), number)| scope.spawn(move || one(worker, rows, number)))
+                .collect();
+            let mut losses = vec![one(first, own, 0)];
+            losses.extend(running.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)));
+            losses
+        });
+        if learn {
+            for other in others.iter().take(losses.len() - 1) {
+                first.pass.gradients.add(&other.pass.gradients);
+            }
+        }
+        losses.iter().sum()
+    }
+
+    /// Mean loss over the examples of a part, with these weights, undisturbed.
+    fn mean_loss(&mut self, params: &Params, part: &Part) -> anyhow::Result<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        for bucket in 0..part.buckets() {
+            part.with(bucket, &self.examples.standard, |chunk| {
+                let rows = self.teaching(chunk);
+                for (number, batch) in (0u64..).zip(rows.chunks(self.settings.batch.max(256))) {
+                    sum += self.walk(params, chunk, batch, false, number);
+                }
+                count += rows.len();
+                Ok(())
+            })?;
+        }
+        Ok(sum / count.max(1) as f64)
+    }
+
+    fn epochs(
+        &mut self,
+        seed: u64,
+        params: &mut Params,
+        state: &mut State,
+        stop: Stop<'_>,
+        save: &dyn Fn(&Params, &State) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (train, settings) = (&self.examples.train, self.settings);
+        let per_epoch = self.teaching_count(train);
+        let bar = progress((per_epoch * settings.epochs) as u64, "examples");
+        bar.set_position(state.progress.seen);
+        bar.reset_eta();
+        while state.progress.epoch < settings.epochs && !state.progress.done {
+            let epoch = state.progress.epoch;
+            let mut buckets: Vec<usize> = (0..train.buckets()).collect();
+            let mut rng = Rng::derive(&seed_bytes(seed), "bucket order", &(epoch as u64).to_le_bytes());
+            for i in (1..buckets.len()).rev() {
+                buckets.swap(i, rng.below(i as u32 + 1) as usize);
+            }
+            for (at, bucket) in buckets.iter().enumerate().skip(state.progress.bucket) {
+                train.with(*bucket, &self.examples.standard, |chunk| {
+                    let order = self.order(chunk, seed, epoch, *bucket);
+                    for (number, batch) in order.chunks(settings.batch).enumerate().skip(state.progress.batch) {
+                        self.step(params, state, chunk, batch, per_epoch, seed);
+                        state.progress.batch = number + 1;
+                        bar.inc(batch.len() as u64);
+                        if state.progress.step.is_multiple_of(64) {
+                            let mean = state.progress.loss / state.progress.count.max(1) as f64;
+                            bar.set_message(message(epoch + 1, mean, state.progress.best_valid));
+                        }
+                        let asked = stop.asked.is_some_and(|asked| asked.load(Ordering::Relaxed));
+                        if asked || stop.after.is_some_and(|after| state.progress.step >= after) {
+                            save(params, state)?;
+                            bar.finish_and_clear();
+                            let step = state.progress.step;
+                            match stop.checkpoint {
+                                Some(path) => bail!(
+                                    "stopped in epoch {}, after step {step}; the same command with --resume goes on from {}",
+                                    epoch + 1,
+                                    path.display()
+                                ),
+                                None => bail!("stopped in epoch {}, after step {step}", epoch + 1),
+                            }
+                        }
+                    }
+                    Ok(())
+                })?;
+                state.progress.bucket = at + 1;
+                state.progress.batch = 0;
+            }
+            self.close_epoch(params, state)?;
+            let now = &state.progress;
+            bar.set_message(message(epoch + 1, now.last_train, now.last_valid));
+            save(params, state)?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn step(&mut self, params: &mut Params, state: &mut State, chunk: &Chunk, batch: &[u32], total: usize, seed: u64) {
+        let now = &mut state.progress;
+        let mut draw = Noise(seed ^ now.step.wrapping_mul(0xa24b_aed4_963e_e407));
+        let loss = self.walk(params, chunk, batch, true, draw.word());
+        let done = now.seen as f32 / (total * self.settings.epochs).max(1) as f32;
+        let rate = self.rate(done);
+        now.step += 1;
+        now.seen += batch.len() as u64;
+        now.loss += loss;
+        now.count += batch.len() as u64;
+        let (step, decay) = (now.step as u32, self.settings.average_decay);
+        let Some(first) = self.workers.first_mut() else { return };
+        let (shadow, ema) = (&mut state.shadow, self.settings.average == Average::Ema);
+        state.stepper.step(params, &mut first.pass.gradients, rate, (batch.len(), total), &mut |tensor, row, a, b| {
+            if ema {
+                shadow.moved(tensor, row, step, decay, (a, b));
+            }
+        });
+    }
+
+    /// Measures the weights at the end of an epoch, and keeps them where they are the best so far.
+    fn close_epoch(&mut self, params: &mut Params, state: &mut State) -> anyhow::Result<()> {
+        let settings = self.settings;
+        let epoch = state.progress.epoch + 1;
+        let mut kept = params.clone();
+        match settings.average {
+            Average::None => {}
+            Average::Ema => {
+                state.shadow.settle(params, state.progress.step as u32, settings.average_decay);
+                kept.iter_mut().zip(&state.shadow.numbers).for_each(|(tensor, mean)| tensor.numbers.clone_from(mean));
+            }
+            Average::Tail => {
+                let from = settings.epochs / 2;
+                let share = if epoch > from { 1.0 / (epoch - from) as f32 } else { 1.0 };
+                for (mean, tensor) in state.shadow.numbers.iter_mut().zip(&mut kept) {
+                    mean.iter_mut().zip(&tensor.numbers).for_each(|(mean, w)| *mean += share * (w - *mean));
+                    tensor.numbers.clone_from(mean);
+                }
+            }
+        }
+        let now = &mut state.progress;
+        now.last_train = now.loss / now.count.max(1) as f64;
+        if !now.last_train.is_finite() {
+            bail!("the loss is not finite after epoch {epoch}; lower the learning-rate, or set clip");
+        }
+        let valid = &self.examples.valid;
+        let measured = self.teaching_count(valid) > 0;
+        let loss = if measured { Some(self.mean_loss(&kept, valid)?) } else { None };
+        let now = &mut state.progress;
+        now.last_valid = loss;
+        let better = match (loss, now.best_valid) {
+            (Some(loss), Some(best)) => loss < best,
+            _ => true,
+        };
+        if better {
+            (now.best_epoch, now.best_train, now.best_valid) = (epoch, now.last_train, loss);
+            state.best = kept.into_iter().map(|tensor| tensor.numbers).collect();
+        } else if epoch - now.best_epoch >= settings.patience {
+            now.done = true;
+        }
+        (now.epoch, now.bucket, now.batch) = (epoch, 0, 0);
+        (now.loss, now.count) = (0.0, 0);
+        Ok(())
+    }
+}
+
+fn message(epoch: usize, loss: f64, valid: Option<f64>) -> String {
+    match valid {
+        Some(valid) => format!("epoch {epoch}: loss {loss:.4}, valid {valid:.4}"),
+        None => format!("epoch {epoch}: loss {loss:.4}"),
+    }
+}
+
+/// The cosine of `share` half turns, for shares from 0 to 1: `1 − 2 sin²(x / 2)` by the sine's series.
+fn cosine(share: f32) -> f32 {
+    let x = 0.5 * std::f32::consts::PI * share;
+    let z = x * x;
+    let sine = x * (1.0 - z / 6.0 * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0)))));
+    1.0 - 2.0 * sine * sine
+}
+
+#[cfg(test)]
+mod tests;

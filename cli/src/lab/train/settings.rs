@@ -1,0 +1,378 @@
+//! What a training is asked to do: keys of a configuration file, and options of the command line under the same names.
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+/// How steps are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    /// Stochastic gradient descent, with `momentum` if that is above 0.
+    Sgd,
+    /// Steps divided by the root of the summed squares of the gradients (Duchi, Hazan and Singer 2011).
+    Adagrad,
+    /// Moving averages of gradient and square, corrected for their start (Kingma and Ba 2015); with `weight-decay` it is AdamW (Loshchilov and Hutter 2019). Rows are moved when they are met.
+    Adam,
+    /// Follow the regularised leader, proximal: `l1` leaves exact zeros (McMahan et al. 2013).
+    Ftrl,
+}
+
+/// How the length of a step changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Falls along a line to a tenth over all epochs.
+    Linear,
+    /// `rate / (1 + 9 · progress)`.
+    Inverse,
+    /// Half a cosine, to nothing.
+    Cosine,
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// `ln(1 + e^z) − label · z`.
+    Logistic,
+    /// `(z − label)² / 2`; the bundle's probability is then that of a logit, so use it for rankings only.
+    Squared,
+    /// `ln(1 + e^−(z⁺ − z⁻))` for each drawn item (Rendle et al. 2009).
+    Bpr,
+    /// Cross-entropy of the item taken among drawn items, their logits less the logarithm of how often they are drawn.
+    Softmax,
+}
+
+/// How items are drawn against the one that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Negatives {
+    /// All alike.
+    Uniform,
+    /// As often as training examples took them, to the power `alpha`.
+    Popularity,
+    /// The items that the other examples of the batch took.
+    Batch,
+}
+
+/// Which weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Average {
+    /// The last ones.
+    None,
+    /// Their moving average over steps.
+    Ema,
+    /// Their mean over the ends of the epochs of the second half.
+    Tail,
+}
+
+/// How the members of an ensemble become one model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Together {
+    /// The bundle holds all members, and their logits are averaged.
+    Logits,
+    /// Their weights are averaged, which for one linear block is the same.
+    Weights,
+}
+
+/// Models that have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// Linear over the features of the fold, and a weight for each word of `hashed`.
+    Wide,
+    /// A factorisation machine over the same.
+    Fm,
+    /// Linear, and what the recent items say of the item: the mean of their vectors times its own.
+    TwoTower,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ #[clap($($clap:tt)*)] $name:ident: $kind:ty = $default:expr;)*) => {
+        /// What is given of the settings, in a file or on the command line.
+        #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub struct Given {
+            $($(#[doc = $doc])+ #[arg(long, $($clap)*)] #[serde(default, skip_serializing_if = "Option::is_none")] pub $name: Option<$kind>,)*
+        }
+
+        /// All settings.
+        #[derive(Clone, Debug, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: $kind,)*
+        }
+
+        impl Given {
+            /// What is given here, else what is given there.
+            pub fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name),)* }
+            }
+
+            /// What is given, else the defaults.
+            pub fn settings(self) -> Settings {
+                Settings { $($name: self.$name.unwrap_or_else(|| $default),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Labels to learn, comma-separated: each is a task [default: the schema's first]
+    #[clap(value_delimiter = ',', help_heading = "The model", alias = "labels")]
+    label: Vec<String> = Vec::new();
+    /// A model by name, where the file lists no blocks [default: wide]
+    #[clap(value_enum, help_heading = "The model")]
+    model: Model = Model::Wide;
+    /// Fields whose words have weights or vectors, comma-separated; `id` is the item itself; empty for none [default: id]
+    #[clap(value_delimiter = ',', help_heading = "The model")]
+    hashed: Vec<String> = vec!["id".into()];
+    /// Rows of hashed tables, a power of two [default: four for each item, at most 131,072]
+    #[clap(help_heading = "The model")]
+    buckets: usize = 0;
+    /// Length of the vectors of a named model [default: 16]
+    #[clap(help_heading = "The model")]
+    dim: usize = 16;
+
+    /// What is minimised [default: logistic]
+    #[clap(value_enum, help_heading = "What is minimised")]
+    loss: Loss = Loss::Logistic;
+    /// How items are drawn for `bpr` and `softmax` [default: popularity]
+    #[clap(value_enum, help_heading = "What is minimised")]
+    negatives: Negatives = Negatives::Popularity;
+    /// Items drawn for each example [default: 16]
+    #[clap(help_heading = "What is minimised")]
+    draws: usize = 16;
+    /// Power of the popularity with which items are drawn [default: 0.75]
+    #[clap(help_heading = "What is minimised")]
+    alpha: f32 = 0.75;
+    /// Weight of each label's loss, in their order, comma-separated [default: 1 each]
+    #[clap(value_delimiter = ',', help_heading = "What is minimised")]
+    task_weights: Vec<f32> = Vec::new();
+    /// Weight of positive examples against negative ones; changes calibration [default: 1]
+    #[clap(help_heading = "What is minimised")]
+    positive_weight: f32 = 1.0;
+    /// Learn an offset for each place of a slate beside the model, and leave it out of the bundle [default: false]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is minimised")]
+    positions: bool = false;
+
+    /// Passes over the training examples, at most [default: 20]
+    #[clap(help_heading = "Steps")]
+    epochs: usize = 20;
+    /// Examples in one step [default: 256]
+    #[clap(help_heading = "Steps")]
+    batch: usize = 256;
+    /// How steps are taken [default: adam]
+    #[clap(value_enum, help_heading = "Steps")]
+    optimiser: Optimiser = Optimiser::Adam;
+    /// Length of a step [default: 0.02]
+    #[clap(help_heading = "Steps")]
+    learning_rate: f32 = 0.02;
+    /// How the length of a step changes [default: linear]
+    #[clap(value_enum, help_heading = "Steps")]
+    schedule: Schedule = Schedule::Linear;
+    /// Share of all steps over which their length grows from nothing [default: 0]
+    #[clap(help_heading = "Steps")]
+    warm_up: f32 = 0.0;
+    /// Share of the last step that is taken again, of `sgd` [default: 0]
+    #[clap(help_heading = "Steps")]
+    momentum: f32 = 0.0;
+    /// Decay of the mean of gradients, of `adam` [default: 0.9]
+    #[clap(help_heading = "Steps")]
+    beta1: f32 = 0.9;
+    /// Decay of the mean of squares, of `adam` [default: 0.999]
+    #[clap(help_heading = "Steps")]
+    beta2: f32 = 0.999;
+    /// Added to what divides, of `adam` and `adagrad`; β of `ftrl` [default: 1e-6]
+    #[clap(help_heading = "Steps")]
+    epsilon: f32 = 1e-6;
+    /// The longest gradient of a step, over all weights; 0 for any [default: 0]
+    #[clap(help_heading = "Steps")]
+    clip: f32 = 0.0;
+
+    /// Penalty `l2 / 2 · |w|²` of weights that every example meets, against the summed loss of all examples [default: 10]
+    #[clap(help_heading = "Against too close a fit")]
+    l2: f32 = 10.0;
+    /// The same of rows of tables, spread over the examples that meet them [default: 3]
+    #[clap(help_heading = "Against too close a fit")]
+    l2_hashed: f32 = 3.0;
+    /// Penalty `l1 · |w|` of all penalised weights, against the mean loss of a step (of `ftrl`, against the sum of all steps); leaves exact zeros [default: 0]
+    #[clap(help_heading = "Against too close a fit")]
+    l1: f32 = 0.0;
+    /// Share of a weight that a step of length 1 takes away, whatever the gradient [default: 0]
+    #[clap(help_heading = "Against too close a fit")]
+    weight_decay: f32 = 0.0;
+    /// Share of hidden numbers that are dropped in a step [default: 0]
+    #[clap(help_heading = "Against too close a fit")]
+    dropout: f32 = 0.0;
+    /// Deviation of the noise added to standardised features [default: 0]
+    #[clap(help_heading = "Against too close a fit")]
+    input_noise: f32 = 0.0;
+    /// Share of items whose row is hidden in a step, so that the vectors of their words learn to stand in [default: 0.1]
+    #[clap(help_heading = "Against too close a fit")]
+    hide_items: f32 = 0.1;
+    /// Epochs without a better loss on `valid` before training stops [default: 5]
+    #[clap(help_heading = "Against too close a fit")]
+    patience: usize = 5;
+    /// Which weights are measured and kept [default: none]
+    #[clap(value_enum, help_heading = "Against too close a fit")]
+    average: Average = Average::None;
+    /// Decay of the moving average, at each step [default: 0.999]
+    #[clap(help_heading = "Against too close a fit")]
+    average_decay: f32 = 0.999;
+    /// Models trained from seeds that follow one another [default: 1]
+    #[clap(help_heading = "Against too close a fit")]
+    ensemble: usize = 1;
+    /// How they become one [default: logits]
+    #[clap(value_enum, help_heading = "Against too close a fit")]
+    together: Together = Together::Logits;
+
+    /// Seed of first weights, of the order of examples and of draws: the same data, settings and seed give the same bytes [default: 1]
+    #[clap(help_heading = "The run")]
+    seed: u64 = 1;
+    /// Threads; more than one change the order of summation, and so the last digits [default: 1]
+    #[clap(help_heading = "The run")]
+    threads: usize = 1;
+    /// Megabytes of examples held in memory; what is beyond goes to temporary files [default: 512]
+    #[clap(help_heading = "The run")]
+    memory: usize = 512;
+    /// Let phones refuse the bundle unless their schema is exactly this one [default: false]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The run")]
+    pin_schema: bool = false;
+}
+
+/// A configuration: settings, and the model's blocks and tiers.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The settings.
+    pub settings: Settings,
+    /// The blocks.
+    pub blocks: Vec<Table>,
+    /// The tiers; none for one of all blocks.
+    pub tiers: Vec<Table>,
+}
+
+fn tables(file: &mut Table, key: &str) -> anyhow::Result<Vec<Table>> {
+    let Some(value) = file.remove(key) else { return Ok(Vec::new()) };
+    let list = value.as_array().map(|list| list.iter().map(|one| one.as_table().cloned()).collect::<Option<Vec<_>>>());
+    list.flatten().with_context(|| format!("{key}: give tables, each under [[{key}]]"))
+}
+
+impl Config {
+    /// A configuration from the text of a file, if there is one, and the command line, which wins. `sets` are `BLOCK.KEY=VALUE`.
+    ///
+    /// # Errors
+    /// Where a key is unknown, of another type or out of bounds: it is named.
+    pub fn read(file: Option<&str>, given: Given, sets: &[String]) -> anyhow::Result<Self> {
+        let mut file: Table = file.map_or(Ok(Table::new()), str::parse)?;
+        let (mut blocks, tiers) = (tables(&mut file, "blocks")?, tables(&mut file, "tiers")?);
+        let in_file: Given = file.try_into()?;
+        let named = given.model.is_some();
+        let given = given.or(in_file);
+        if named && !blocks.is_empty() {
+            bail!("--model: the file lists its blocks already");
+        }
+        let hashed_given = given.hashed.is_some();
+        let settings = given.settings();
+        if blocks.is_empty() {
+            blocks = settings.model.blocks(&settings);
+        } else if hashed_given {
+            bail!("hashed: where blocks are listed, each names its own fields");
+        }
+        for set in sets {
+            apply(&mut blocks, set)?;
+        }
+        settings.check()?;
+        Ok(Self { settings, blocks, tiers })
+    }
+}
+
+/// Changes one key of a block.
+fn apply(blocks: &mut [Table], set: &str) -> anyhow::Result<()> {
+    let parts = set.split_once('=').and_then(|(path, value)| Some((path.rsplit_once('.')?, value)));
+    let ((block, key), value) = parts.with_context(|| format!("--set {set}: write BLOCK.KEY=VALUE"))?;
+    let named = |table: &&mut Table| {
+        let name = table.get("name").or_else(|| table.get("block")).and_then(toml::Value::as_str);
+        name == Some(block)
+    };
+    let table = blocks.iter_mut().find(named).with_context(|| format!("--set {set}: there is no block \"{block}\""))?;
+    let parsed: Table = format!("value = {value}").parse().or_else(|_| format!("value = \"{value}\"").parse())?;
+    if let Some(value) = parsed.get("value") {
+        table.insert(key.to_string(), value.clone());
+    }
+    Ok(())
+}
+
+impl Settings {
+    fn check(&self) -> anyhow::Result<()> {
+        let unless = |sound: bool, key: &str, say: &str| if sound { Ok(()) } else { bail!("{key}: {say}") };
+        unless(self.epochs > 0, "epochs", "give at least 1")?;
+        unless(self.batch > 0, "batch", "give at least 1")?;
+        unless(self.learning_rate > 0.0 && self.learning_rate.is_finite(), "learning-rate", "give a number above 0")?;
+        unless((0.0..1.0).contains(&self.warm_up), "warm-up", "give a share, from 0 to below 1")?;
+        unless((0.0..1.0).contains(&self.momentum), "momentum", "give a number from 0 to below 1")?;
+        unless((0.0..1.0).contains(&self.beta1), "beta1", "give a number from 0 to below 1")?;
+        unless((0.0..1.0).contains(&self.beta2), "beta2", "give a number from 0 to below 1")?;
+        unless(self.epsilon > 0.0, "epsilon", "give a number above 0")?;
+        for (key, x) in [
+            ("clip", self.clip),
+            ("l1", self.l1),
+            ("l2", self.l2),
+            ("l2-hashed", self.l2_hashed),
+            ("weight-decay", self.weight_decay),
+            ("input-noise", self.input_noise),
+            ("alpha", self.alpha),
+            ("positive-weight", self.positive_weight),
+        ] {
+            unless(x >= 0.0 && x.is_finite(), key, "give a number, not below 0")?;
+        }
+        unless((0.0..1.0).contains(&self.dropout), "dropout", "give a share, from 0 to below 1")?;
+        unless((0.0..1.0).contains(&self.hide_items), "hide-items", "give a share, from 0 to below 1")?;
+        unless((0.0..1.0).contains(&self.average_decay), "average-decay", "give a number from 0 to below 1")?;
+        unless(self.draws > 0, "draws", "give at least 1")?;
+        unless((1..=512).contains(&self.dim), "dim", "give a whole number from 1 to 512")?;
+        unless((1..=8).contains(&self.ensemble), "ensemble", "give a whole number from 1 to 8")?;
+        unless((1..=256).contains(&self.threads), "threads", "give a whole number from 1 to 256")?;
+        unless(self.memory > 0, "memory", "give at least 1")?;
+        let whole = self.buckets == 0 || self.buckets.is_power_of_two();
+        unless(whole, "buckets", "give a power of two")?;
+        let weights = self.task_weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+        unless(weights, "task-weights", "give numbers, not below 0")
+    }
+}
+
+impl Model {
+    /// The blocks of a named model.
+    fn blocks(self, settings: &Settings) -> Vec<Table> {
+        let hashed: Vec<String> = settings.hashed.iter().filter(|name| !name.is_empty()).cloned().collect();
+        let table = |text: &str| -> Table { text.parse().unwrap_or_default() };
+        let sized = |mut table: Table| {
+            table.insert("hashed".into(), hashed.clone().into());
+            if settings.buckets > 0 {
+                table.insert("buckets".into(), (settings.buckets as i64).into());
+            }
+            table
+        };
+        let dim = settings.dim;
+        let wide = || sized(table("block = \"wide\""));
+        match self {
+            Self::Wide => vec![wide()],
+            Self::Fm => vec![sized(table(&format!("block = \"fm\"\ndim = {dim}")))],
+            Self::TwoTower => vec![
+                wide(),
+                table(&format!("block = \"item\"\ndim = {dim}\nbias = false")),
+                table("block = \"recent\"\nof = [\"item\"]"),
+                table("block = \"vector\"\nof = [\"recent\", \"item\"]"),
+            ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

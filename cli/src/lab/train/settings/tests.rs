@@ -1,0 +1,64 @@
+//! Files and command lines.
+
+use super::*;
+
+fn read(file: &str, given: Given, sets: &[&str]) -> anyhow::Result<Config> {
+    Config::read(Some(file), given, &sets.iter().map(|set| (*set).to_string()).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_command_line_wins_over_the_file_and_both_over_the_defaults() {
+    let given = Given { epochs: Some(3), ..Given::default() };
+    let config = read("epochs = 5\nbatch = 32\nmodel = \"two-tower\"", given, &["item.dim=5", "recent.decay=0.5"]);
+    let config = config.expect("a configuration");
+    let settings = &config.settings;
+    assert_eq!((settings.epochs, settings.batch, settings.patience), (3, 32, 5));
+    assert_eq!(config.blocks.len(), 4);
+    assert_eq!(config.blocks[1]["dim"].as_integer(), Some(5));
+    assert_eq!(config.blocks[2]["decay"].as_float(), Some(0.5));
+    assert_eq!(config.blocks[0]["hashed"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_is_wrong_is_said_of_the_key() {
+    for (file, key) in [
+        ("epoch = 5", "epoch"),
+        ("epochs = \"five\"", "epochs"),
+        ("epochs = 0", "epochs"),
+        ("batch = 0", "batch"),
+        ("optimiser = \"lion\"", "lion"),
+        ("learning-rate = -1", "learning-rate"),
+        ("learning_rate = 1", "learning_rate"),
+        ("warm-up = 1", "warm-up"),
+        ("dropout = 1.5", "dropout"),
+        ("l2 = -1", "l2"),
+        ("l1 = inf", "l1"),
+        ("clip = nan", "clip"),
+        ("ensemble = 9", "ensemble"),
+        ("threads = 0", "threads"),
+        ("buckets = 1000", "buckets"),
+        ("task-weights = [1, -1]", "task-weights"),
+        ("blocks = 3", "blocks"),
+        ("tiers = [1]", "tiers"),
+        ("hashed = [\"id\"]\n[[blocks]]\nblock = \"wide\"", "hashed"),
+        ("epochs = 5\nepochs = 6", "epochs"),
+    ] {
+        let error = read(file, Given::default(), &[]).err().expect(file);
+        assert!(format!("{error:#}").contains(key), "{file}: {error:#}");
+    }
+    for set in ["wide", "wide.dim", "deep.dim=3"] {
+        let error = read("", Given::default(), &[set]).err().expect(set);
+        assert!(format!("{error:#}").contains(set), "{error:#}");
+    }
+    let given = Given { model: Some(Model::Fm), ..Given::default() };
+    assert!(read("[[blocks]]\nblock = \"wide\"", given, &[]).is_err(), "a named model beside listed blocks");
+}
+
+#[test]
+fn the_examples_of_the_documents_can_be_read() {
+    for text in
+        [include_str!("../../../../../examples/attention.toml"), include_str!("../../../../../examples/two_tower.toml")]
+    {
+        assert!(read(text, Given::default(), &[]).expect("a configuration").blocks.len() > 2);
+    }
+}
