@@ -4,11 +4,12 @@
 //! For the same reason nothing here is compiled into its callers: reading is called once in a start.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod parse;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// Why a document cannot be read.
@@ -63,7 +64,14 @@ impl Json {
     /// Parses a whole document of untrusted bytes; nesting deeper than 128 is refused.
     #[inline(never)]
     pub fn open(bytes: &[u8]) -> Read<Self> {
-        serde_json::from_slice(bytes).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })
+        parse::parse(bytes).map_err(|at| {
+            let before = bytes.get(..at).unwrap_or(bytes);
+            let (mut line, mut column) = (1, 1);
+            for byte in before {
+                (line, column) = if *byte == b'\n' { (line + 1, 1) } else { (line, column + 1) };
+            }
+            Fault::Syntax { line, column }
+        })
     }
 
     /// The document as text. Numbers that JSON has not become null.
@@ -294,12 +302,6 @@ impl<'a> Place<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any)
-    }
-}
-
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -321,104 +323,5 @@ impl Serialize for Json {
     }
 }
 
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Flag(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Whole(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Negative(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Real(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        let mut all = Vec::new();
-        while let Some(one) = list.next_element()? {
-            all.push(one);
-        }
-        Ok(Json::List(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-        let mut all = Vec::new();
-        while let Some(key) = map.next_key::<String>()? {
-            all.push((key, map.next_value()?));
-        }
-        Ok(Json::Object(all))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString as _;
-
-    #[test]
-    fn keys_keep_their_order_and_their_repetitions() {
-        let document = Json::open(br#"{ "b": 1, "a": -2, "b": 1.5 }"#).unwrap();
-        let expected = [("b", Json::Whole(1)), ("a", Json::Negative(-2)), ("b", Json::Real(1.5))];
-        assert_eq!(document, Json::Object(expected.map(|(key, value)| (key.to_string(), value)).into()));
-    }
-
-    #[test]
-    fn a_key_is_missing_unknown_twice_or_of_another_type() {
-        let fault = |text: &str, read: fn(Place<'_>) -> bool| {
-            let (document, faults) = (Json::open(text.as_bytes()).unwrap(), Faults::default());
-            assert!(read(document.read(&faults)), "what cannot be read is empty");
-            faults.close()
-        };
-        let read: [fn(Place<'_>) -> bool; 7] = [
-            |place| place.key("a").text().is_empty(),
-            |place| place.only(&["a"]).is_given(),
-            |place| place.only(&[]).is_given(),
-            |place| place.key("a").given().is_none(),
-            |place| place.whole(7) == 0,
-            |place| place.text().is_empty(),
-            |place| place.len() == 0,
-        ];
-        assert_eq!(fault("{}", read[0]), Err(Fault::Missing("a")));
-        assert_eq!(fault(r#"{ "a": 1, "a": 1 }"#, read[1]), Err(Fault::Twice));
-        assert_eq!(fault(r#"{ "a": 1 }"#, read[2]), Err(Fault::Unknown));
-        assert_eq!(fault(r#"{ "a": null }"#, read[3]), Ok(()));
-        let said = fault("8", read[4]).unwrap_err().to_string();
-        assert_eq!(said, "a value is not a whole number of 0 or more, in its range");
-        assert!(fault("1", read[5]).is_err() && fault("1", read[6]).is_err());
-    }
-
-    #[test]
-    fn a_document_is_written_as_it_was_read() {
-        let text = r#"{"b":[null,true,1,-2,0.1,"\"知\n"],"a":{}}"#;
-        assert_eq!(Json::open(text.as_bytes()).unwrap().write(), text);
-        assert_eq!(Json::List([Json::number_or_null(Some(f64::NAN))].to_vec()).write(), "[null]");
-    }
-
-    #[test]
-    fn what_is_no_json_is_refused_with_its_place() {
-        assert_eq!(Json::open(b"{\n\"a\": }").unwrap_err().to_string(), "no JSON, at line 2 column 6");
-        assert!(Json::open(b"1 2").is_err() && Json::open(b"").is_err() && Json::open(b"\"\xff\"").is_err());
-        assert!(Json::open("[".repeat(129).as_bytes()).is_err());
-    }
-}
+mod tests;
