@@ -336,7 +336,7 @@ mod tests {
     fn a_matrix_is_packed_with_one_scale() {
         let (words, scale) = pack(&[1.0, -2.0, 9.0, 0.5, 4.0, 9.0], 3, 2, 2);
         assert_eq!(scale, 4.0 / 32_767.0);
-        assert_eq!(words, [pair(8_192, -16_384), pair(4_096, 32_767), 0, 0]);
+        assert_eq!(words, [pair(8_192, -16_384), pair(4_096, 32_767), 0, 0, 0, 0, 0, 0]);
         assert_eq!((most(1), most(2), most(32), most(512)), (32_767, 32_767, 2_048, 128));
     }
 }
