@@ -37,6 +37,8 @@ enum Command {
     Evaluate(commands::evaluate::Args),
     /// Estimate from a log with propensities what another policy would have earned.
     Estimate(commands::estimate::Args),
+    /// Hold the product to its quality protocols, on any data set laid out as docs/quality.md says.
+    Quality(commands::quality::Args),
     /// Write examples as safetensors, Parquet or JSON lines, for trainers of any kind.
     Features(commands::features::Args),
     /// Make a bundle out of weights that any trainer has written.
@@ -68,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         Command::Head(args) => commands::head::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Estimate(args) => commands::estimate::run(args),
+        Command::Quality(args) => commands::quality::run(args),
         Command::Features(args) => commands::features::run(args),
         Command::Pack(args) => commands::pack::run(args),
         Command::Keys(command) => commands::keys::run(command),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::notes::Notes;
 use super::spec::hex;
-use super::stack::{HISTORY_MOST, Stack};
+use super::stack::{HISTORY_MOST, JUDGED_MOST, Stack};
 use super::{BundleError, MOST_PROBE_WORDS, MOST_PROBES};
 use crate::json::Place;
 
@@ -13,7 +13,7 @@ use crate::json::Place;
 const SLACK: f32 = 1e-4;
 
 /// One known answer: these inputs give these logits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Probe {
     dense: Vec<f32>,
     wire: u64,
@@ -21,6 +21,8 @@ pub(super) struct Probe {
     words: Vec<(u16, u64)>,
     /// The newest first.
     recent: Vec<(u64, Vec<u64>)>,
+    /// The newest first.
+    judged: Vec<(u64, f32)>,
     /// Those of all tasks and blends, tier by tier, and whether each is meant bit for bit.
     logits: Vec<(f32, bool)>,
 }
@@ -54,7 +56,7 @@ fn key(place: Place<'_>, notes: &mut Notes) -> Option<u64> {
 /// A list that may be left out.
 fn maybe<'a>(list: Place<'a>, most: usize, notes: &mut Notes) -> Option<(Place<'a>, usize)> {
     let count = list.given().map_or(0, Place::len);
-    notes.unless(count <= most, "probes", "give at most 256 words, and at most 50 recent items")?;
+    notes.unless(count <= most, "probes", "give at most 256 words, 50 recent items and 512 judgements")?;
     Some((list, count))
 }
 
@@ -63,8 +65,8 @@ pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes) -> Optio
     notes.unless((1..=MOST_PROBES).contains(&count), "probes", "give 1 to 64 of them")?;
     let mut all = Vec::new();
     for at in 0..count {
-        let spec = probes.at(at).only(&["dense", "item", "words", "recent", "logits"]);
-        let mut probe = Probe { dense: Vec::new(), wire: 0, words: Vec::new(), recent: Vec::new(), logits: Vec::new() };
+        let spec = probes.at(at).only(&["dense", "item", "words", "recent", "judged", "logits"]);
+        let mut probe = Probe::default();
         for (value, _) in singles(spec.key("dense"), "probes.dense", notes)? {
             probe.dense.push(value);
         }
@@ -93,6 +95,13 @@ pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes) -> Optio
             }
             probe.recent.push((key(spec.key("item"), notes)?, keys));
         }
+        let (judged, count) = maybe(spec.key("judged"), JUDGED_MOST, notes)?;
+        for at in 0..count {
+            let spec = judged.at(at).only(&["item", "value"]);
+            let value = single(spec.key("value"));
+            notes.unless(value.is_some(), "probes.judged", "give an item and a finite value")?;
+            probe.judged.push((key(spec.key("item"), notes)?, value?.0));
+        }
         if let Some(logits) = spec.key("logits").given() {
             probe.logits = singles(logits, "probes.logits", notes)?;
         }
@@ -108,6 +117,7 @@ impl Probe {
         let mut item = vec![0.0; stack.item_len()];
         stack.score_item(self.wire, &self.words, &mut item);
         let mut recent = self.recent.iter().map(|(wire, keys)| (*wire, keys.as_slice()));
+        stack.judge(&mut at, &mut self.judged.iter().copied());
         stack.score_user(&mut at, &self.dense, &mut recent);
         let mut all = Vec::new();
         for tier in 0..stack.tiers() {

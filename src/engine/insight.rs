@@ -96,7 +96,7 @@ impl Engine {
         let (item, dense) = (&known.item, self.dense(&known.item, now));
         let mut sums: Vec<(&str, f32)> = Vec::new();
         let memory = &self.observe.memory;
-        let (recent, user) = (memory.recent_at(memory.chosen), self.layout.user_len());
+        let (recent, user) = (memory.recent(), self.layout.user_len());
         let (parts, past) = self.ranker.contributions(self.tier, self.fixed(handle), &dense, recent, user);
         if past != 0.0 {
             sums.push(("recent", past));
@@ -154,7 +154,7 @@ impl Engine {
         let dense = self.dense(&self.known(handle)?.item, now);
         let (memory, fixed, mut at) = (&self.observe.memory, self.fixed(handle), self.ranker.workspace());
         self.ranker.choose_tier(&mut at, self.tier);
-        self.ranker.score_user(&mut at, &dense, memory.recent_at(memory.chosen));
+        self.ranker.score_user(&mut at, &dense, memory.recent());
         let mut logits = alloc::vec![0.0; self.ranker.tasks(&at)];
         self.ranker.score_panel(&mut at, &[fixed], &[&dense], &mut logits);
         if let Some(logit) = logits.get_mut(self.ranker.led(&at)).filter(|_| self.replay.is_none()) {

@@ -177,7 +177,7 @@ impl Engine {
         }
         let memory = &self.observe.memory;
         self.tier = self.ranker.choose_tier(&mut at, request.tier);
-        self.ranker.score_user(&mut at, &dense[..width], memory.recent_at(memory.chosen));
+        self.ranker.score_user(&mut at, &dense[..width], memory.recent());
         let (led, tasks) = (self.ranker.led(&at), self.ranker.tasks(&at).max(1));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let adapted = self.replay.is_none();

@@ -12,6 +12,18 @@ pub const RECENT_MOST: usize = 64;
 /// How many of them a candidate's likeness is measured against.
 pub const LIKENESS_MOST: usize = 32;
 
+/// How many judgements are kept.
+pub const JUDGED_MOST: usize = crate::bundle::stack::JUDGED_MOST;
+
+/// What came of an item, by the schema's first label: the value that was given, or 1 and 0 where it is taken or not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// The item's wire id.
+    pub wire: u64,
+    /// What came of it.
+    pub outcome: f32,
+}
+
 /// An item that the user chose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
@@ -21,22 +33,40 @@ pub struct Chosen {
     pub keys: Vec<u64>,
 }
 
-/// What the user had chosen by some moment.
+/// What the user had chosen and judged by some moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recent<'a> {
     older: &'a [Chosen],
     newer: &'a [Chosen],
+    judged: [&'a [Judged]; 2],
+}
+
+/// A copy of a [`Recent`].
+#[derive(Clone, Debug, Default)]
+pub struct Kept(Vec<Chosen>, Vec<Judged>);
+
+impl Kept {
+    /// What was copied.
+    pub fn recent(&self) -> Recent<'_> {
+        Recent { older: &self.0, newer: &[], judged: [&self.1, &[]] }
+    }
 }
 
 impl<'a> Recent<'a> {
-    /// All of a list, oldest first.
+    /// Chosen items alone, oldest first.
     pub const fn of(all: &'a [Chosen]) -> Self {
-        Self { older: all, newer: &[] }
+        Self { older: all, newer: &[], judged: [&[], &[]] }
     }
 
-    /// A copy, oldest first.
-    pub fn to_vec(self) -> Vec<Chosen> {
-        [self.older, self.newer].concat()
+    /// A copy.
+    pub fn keep(self) -> Kept {
+        Kept([self.older, self.newer].concat(), self.judged.concat())
+    }
+
+    /// The judged items and what came of them, the newest first.
+    pub fn judged(self) -> impl Iterator<Item = (u64, f32)> {
+        let [older, newer] = self.judged;
+        newer.iter().rev().chain(older.iter().rev()).map(|judged| (judged.wire, judged.outcome))
     }
 
     /// The chosen items, the newest first.
@@ -64,6 +94,10 @@ pub struct Memory {
     pub outcomes: [f32; 2],
     /// What was chosen lately, newest last.
     pub recent: VecDeque<Chosen>,
+    /// What was judged lately, newest last.
+    pub judged: VecDeque<Judged>,
+    /// How many were ever judged, those that are no longer held included.
+    pub judgements: u32,
     /// How many were ever chosen, those that the sequence no longer holds included.
     pub chosen: u32,
     /// Events so far.
@@ -82,15 +116,24 @@ impl Memory {
         Self { habits: schema.scaled_numbers().map(|_| Habit::default()).collect(), ..Self::default() }
     }
 
-    /// What had been chosen when `chosen` items had been. What the sequence no longer holds is left out.
-    pub fn recent_at(&self, chosen: u32) -> Recent<'_> {
-        let later = self.chosen.saturating_sub(chosen) as usize;
-        let (older, newer) = self.recent.as_slices();
-        let kept = self.recent.len().saturating_sub(later);
-        Recent {
-            older: older.get(..kept.min(older.len())).unwrap_or_default(),
-            newer: newer.get(..kept.saturating_sub(older.len())).unwrap_or_default(),
+    /// Takes in a judgement.
+    pub fn judge(&mut self, wire: u64, outcome: f32) {
+        if self.judged.len() >= JUDGED_MOST {
+            self.judged.pop_front();
         }
+        self.judgements = self.judgements.saturating_add(1);
+        self.judged.push_back(Judged { wire, outcome });
+    }
+
+    /// What has been chosen and judged.
+    pub fn recent(&self) -> Recent<'_> {
+        self.recent_at(self.chosen, self.judgements)
+    }
+
+    /// What had been chosen and judged when so many had been. What is no longer held is left out.
+    pub fn recent_at(&self, chosen: u32, judgements: u32) -> Recent<'_> {
+        let [older, newer] = first(self.recent.as_slices(), self.chosen.saturating_sub(chosen));
+        Recent { older, newer, judged: first(self.judged.as_slices(), self.judgements.saturating_sub(judgements)) }
     }
 
     /// Writes the memory in one form only: maps by ascending key.
@@ -125,7 +168,12 @@ impl Memory {
             out.count(chosen.keys.len());
             chosen.keys.iter().for_each(|k| out.u64(*k));
         }
-        for n in [self.chosen, self.events, self.acts, self.depth, self.streak] {
+        out.count(self.judged.len());
+        for judged in &self.judged {
+            out.u64(judged.wire);
+            out.f32(judged.outcome);
+        }
+        for n in [self.judgements, self.chosen, self.events, self.acts, self.depth, self.streak] {
             out.u32(n);
         }
     }
@@ -162,10 +210,20 @@ impl Memory {
             }
             memory.recent.push_back(chosen);
         }
-        let counts = [&mut memory.chosen, &mut memory.events, &mut memory.acts, &mut memory.depth, &mut memory.streak];
-        for n in counts {
+        for _ in 0..bytes.count() {
+            memory.judged.push_back(Judged { wire: bytes.u64(), outcome: bytes.f32() });
+        }
+        let Memory { judgements, chosen, events, acts, depth, streak, .. } = &mut memory;
+        for n in [judgements, chosen, events, acts, depth, streak] {
             *n = bytes.u32();
         }
         memory
     }
+}
+
+/// All but the last `later` of what stands in two parts.
+fn first<'a, T>((older, newer): (&'a [T], &'a [T]), later: u32) -> [&'a [T]; 2] {
+    let kept = (older.len() + newer.len()).saturating_sub(later as usize);
+    let older_kept = kept.min(older.len());
+    [older.get(..older_kept).unwrap_or_default(), newer.get(..kept - older_kept).unwrap_or_default()]
 }

@@ -264,6 +264,7 @@ impl Ranker {
     /// # Shapes
     /// `dense`: the whole layout, of which the user's part is read.
     pub fn score_user(&self, at: &mut Workspace, dense: &[f32], recent: Recent<'_>) {
+        self.stack.judge(at, &mut recent.judged());
         self.stack.score_user(at, dense, &mut recent.iter());
     }
 

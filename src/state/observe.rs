@@ -45,6 +45,8 @@ struct Pending {
     earlier: u32,
     /// How many items had been chosen.
     chosen: u32,
+    /// How many had been judged.
+    judgements: u32,
     position: Option<u16>,
     words: Vec<(u16, u64)>,
     dense: Vec<f32>,
@@ -125,10 +127,14 @@ impl Observe {
             while queue.front().is_some_and(|p| p.deadline_ms <= now_ms) {
                 if let Some(p) = queue.pop_front() {
                     sink(p.example(label, &self.memory));
+                    if label == 0 {
+                        self.memory.judge(p.wire, if p.positive { 1.0 } else { 0.0 });
+                    }
                 }
             }
         }
         let mut shown: Option<Pending> = None;
+        let mut judged = None;
         for label in 0..self.schema.labels.len() {
             let (value, deadline_ms) = match self.schema.labels[label].rule {
                 Rule::Follows { window_ms, .. } if self.role(event.action) == Role::Impression => {
@@ -155,10 +161,14 @@ impl Observe {
             if let Some(positive) = value {
                 pending.positive = positive;
                 sink(pending.example(label, &self.memory));
+                judged = if label == 0 { event.detail.value } else { judged };
             } else {
                 pending.deadline_ms = deadline_ms;
                 self.pending[label].push_back(pending);
             }
+        }
+        if let Some(value) = judged {
+            self.memory.judge(event.item.wire(), value);
         }
         self.remember(event, now_ms);
     }
@@ -187,6 +197,7 @@ impl Observe {
             at_ms: now_ms,
             earlier: self.memory.events,
             chosen: self.memory.chosen,
+            judgements: self.memory.judgements,
             position: event.detail.position,
             words,
             dense,
@@ -325,7 +336,7 @@ impl Pending {
             dense: &self.dense,
             wire: self.wire,
             words: &self.words,
-            recent: memory.recent_at(self.chosen),
+            recent: memory.recent_at(self.chosen, self.judgements),
             at_ms: self.at_ms,
             earlier: self.earlier,
             position: self.position,
@@ -340,6 +351,7 @@ impl Pending {
         out.zigzag(self.at_ms);
         out.u32(self.earlier);
         out.u32(self.chosen);
+        out.u32(self.judgements);
         out.zigzag(self.position.map_or(-1, i64::from));
         out.count(self.words.len());
         for (field, key) in &self.words {
@@ -358,6 +370,7 @@ impl Pending {
             at_ms: bytes.zigzag(),
             earlier: bytes.u32(),
             chosen: bytes.u32(),
+            judgements: bytes.u32(),
             position: u16::try_from(bytes.zigzag()).ok(),
             words: Vec::new(),
             dense: Vec::with_capacity(width),

@@ -60,6 +60,24 @@ enum Command {
     CheckExamples,
     /// Packs the built packages with WeChat's own "build npm"; installs it (over a thousand npm packages) on first use.
     CheckPacknpm,
+    /// Holds the product to its quality protocols on a data set (docs/quality.md).
+    Quality {
+        /// Folder with items.tsv and splits/.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Protocols, comma-separated: A, B, C, C2, D, E; all that the data have, if not given.
+        #[arg(long, value_name = "NAMES")]
+        protocol: Option<String>,
+        /// Decides every draw.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where results, bundles and lab directories are written.
+        #[arg(long, value_name = "DIR", default_value = "target/quality")]
+        out: PathBuf,
+        /// Further options of `zhiji quality`, after `--`.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
     /// Writes the demo shop's catalogue: shards, their index, and items.jsonl for the lab.
     Catalogue {
         /// Folder to write into.
@@ -97,6 +115,17 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Bench(arguments) => bench::all(&workspace, arguments),
         Command::CheckExamples => examples::check(&workspace),
         Command::CheckPacknpm => pack_npm::check(&workspace),
+        Command::Quality { data, protocol, seed, out, options } => {
+            // Cargo runs in the root of the checkout; paths were typed where the caller is.
+            let here = std::env::current_dir()?;
+            let mut zhiji = workspace.command("cargo");
+            zhiji.args(["run", "--release", "--quiet", "-p", "zhiji-cli", "--", "quality"]);
+            zhiji.arg(here.join(data)).arg("--out").arg(here.join(out)).arg("--seed").arg(seed.to_string());
+            if let Some(protocol) = protocol {
+                zhiji.arg("--protocol").arg(protocol);
+            }
+            process::run(zhiji.args(options))
+        }
         Command::Catalogue { dir, seed } => {
             let written = catalogue::write_catalogue(dir, *seed)?;
             println!(

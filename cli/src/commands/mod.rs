@@ -13,6 +13,7 @@ mod live;
 pub mod onnx;
 pub mod pack;
 pub mod publish;
+pub mod quality;
 pub mod root;
 pub mod serve;
 pub mod sign;

@@ -66,7 +66,7 @@ impl<'a> Catalogue<'a> {
     ) -> anyhow::Result<()> {
         let (schema, memory, dense) = (self.schema, &state.memory, &mut self.dense);
         let rates = self.layout.fill_user(schema, memory, context, dense);
-        head.score_user(dense, memory.recent_at(memory.chosen));
+        head.score_user(dense, memory.recent());
         for i in places {
             let item = &self.items[i];
             let number = |field| item.number(field);

@@ -308,6 +308,14 @@ impl Dataset {
         Self { events, ..self }
     }
 
+    /// The same data on phones that keep so many events for so many days.
+    pub fn with_retention(self, events: usize, days: i64) -> Self {
+        let mut schema = Schema::clone(&self.schema);
+        schema.retention.events = events;
+        schema.retention.age_ms = days.saturating_mul(zhiji::time::DAY_MS);
+        Self { schema: Rc::new(schema), ..self }
+    }
+
     /// Only the users of one shard.
     pub fn with_shard(self, shard: Option<Shard>) -> Self {
         Self { shard, ..self }

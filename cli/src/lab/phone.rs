@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use zhiji::bundle::Workspace;
 use zhiji::features::Layout;
-use zhiji::features::memory::{Chosen, Recent};
+use zhiji::features::memory::{Kept, Recent};
 use zhiji::score::Ranker;
 use zhiji::state::{Adapt, Example};
 
@@ -32,7 +32,7 @@ struct Lesson {
     dense: Vec<f32>,
     wire: u64,
     words: Vec<(u16, u64)>,
-    recent: Vec<Chosen>,
+    recent: Kept,
     at_ms: i64,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Head<'a> {
             dense: example.dense.to_vec(),
             wire: example.wire,
             words: example.words.to_vec(),
-            recent: if self.ranker.stack().reads_history() { example.recent.to_vec() } else { Vec::new() },
+            recent: if self.ranker.stack().reads_history() { example.recent.keep() } else { Kept::default() },
             at_ms: example.at_ms,
         });
     }
@@ -85,7 +85,7 @@ impl<'a> Head<'a> {
                 dense: &lesson.dense,
                 wire: lesson.wire,
                 words: &lesson.words,
-                recent: Recent::of(&lesson.recent),
+                recent: lesson.recent.recent(),
                 at_ms: lesson.at_ms,
                 earlier: 0,
                 position: None,

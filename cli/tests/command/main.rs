@@ -5,6 +5,7 @@ mod inspect;
 mod lab;
 mod onnx;
 mod publish;
+mod quality;
 
 use std::process::{Command, Output};
 

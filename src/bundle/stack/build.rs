@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::kind::{Block, Kind};
 use super::place::{self, Place, Side};
 use super::{HISTORY_MOST, Stack};
-use crate::block::{Blend, BlockError, Covisit, Fm, Neighbours, Table, Vectors, Wide};
+use crate::block::{Blend, BlockError, Covisit, Fm, Neighbours, Ridge, Table, Vectors, Wide};
 use crate::bundle::notes::Notes;
 use crate::bundle::tensors::{ANY, Tensors};
 use crate::bundle::{MOST_BLOCKS, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME_BYTES, TensorFault};
@@ -21,11 +21,13 @@ use crate::keyed::KeyMap;
 use crate::schema::hash64;
 
 /// Each kind of block, and the keys of its spec beside `block` and `name`.
-pub(in crate::bundle) const KINDS: [(&str, &[&str]); 15] = [
+pub(in crate::bundle) const KINDS: [(&str, &[&str]); 17] = [
     ("dense", &["features", "side"]),
     ("embed", &["hashed"]),
     ("item", &[]),
+    ("bias", &["of"]),
     ("recent", &["of", "decay"]),
+    ("ridge", &["of", "decay"]),
     ("wide", &["features", "hashed"]),
     ("fm", &["features", "hashed"]),
     ("covisit", &["decay"]),
@@ -44,6 +46,8 @@ const BLOCKS: &str = "ranker.blocks";
 const OF: &str = "ranker.blocks.of";
 const HASHED: &str = "ranker.blocks.hashed";
 const TASKS: &str = "ranker.tiers.tasks";
+/// The longest vectors that a `ridge` block solves for.
+const MOST_RIDGE: usize = 64;
 /// The name under which the ids of the items stand, so no block may have it.
 const ITEMS: &str = "items";
 /// The name under which the tensors of the personal head stand.
@@ -283,6 +287,8 @@ impl Builder<'_, '_> {
             "embed" => self.embed(name, spec),
             "item" => self.item(name),
             "recent" => self.recent(spec),
+            "bias" => self.bias_of(spec),
+            "ridge" => self.ridge(name, spec),
             "wide" => self.wide(name, spec),
             "fm" => self.fm(name, spec),
             "covisit" => self.covisit(name, spec),
@@ -346,6 +352,27 @@ impl Builder<'_, '_> {
         self.unless(spec.key("of").len() == 1, OF, "name one block")?;
         self.history(at, width);
         Some((Kind::Recent { at, decay }, Vec::new(), Side::User, width))
+    }
+
+    fn bias_of(&mut self, spec: json::Place<'_>) -> Built {
+        let (at, _) = self.item_block(spec, 0)?;
+        self.unless(spec.key("of").len() == 1, OF, "name one block")?;
+        Some((Kind::Bias { at }, Vec::new(), Side::Item, 1))
+    }
+
+    #[inline(never)]
+    fn ridge(&mut self, name: &str, spec: json::Place<'_>) -> Built {
+        let (decay, (at, width)) = (self.decay(spec)?, self.item_block(spec, 0)?);
+        self.unless(
+            spec.key("of").len() == 1 && width <= MOST_RIDGE,
+            OF,
+            "name one block, of vectors of at most 64 numbers",
+        )?;
+        let (base, noise) = (self.tensors.list(name, "base", 1)?, self.tensors.list(name, "noise", 1)?);
+        let ridge = Ridge::new(base.first().copied()?, noise.first().copied()?, decay);
+        let ridge = self.made(name, ridge)?;
+        self.stack.reads_judged = true;
+        Some((Kind::Ridge { at, ridge }, Vec::new(), Side::User, width))
     }
 
     #[inline(never)]

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::kind::Kind;
 use super::net;
-use super::place::{Side, gather, part_mut, single, split};
+use super::place::{Side, gather, index, part_mut, single, split};
 use super::words::{bucket, has, item_vector, word_mean};
 use super::{ID, NO_ROW, Scratch, Stack, Workspace};
 
@@ -86,6 +86,11 @@ impl Stack {
                         );
                     }
                     Kind::Net(net) => net::alone(net, block, before, scratch, slots),
+                    Kind::Bias { at } => {
+                        if let (Some(vectors), Some(row), [slot]) = (self.vectors(*at), row, &mut *slots) {
+                            *slot = vectors.bias(index(row));
+                        }
+                    }
                     kind => kind.apply(gather(&block.of, [&[], before, &[]], &mut scratch.input), slots),
                 }
             }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::place::{Place, single};
-use crate::block::{Attention, Blend, Covisit, Fm, Net, Sequence, Table, Vectors, Wide};
+use crate::block::{Attention, Blend, Covisit, Fm, Net, Ridge, Sequence, Table, Vectors, Wide};
 
 /// One block.
 #[derive(Clone, Debug)]
@@ -30,8 +30,12 @@ pub(super) enum Kind {
     Embed { fields: u64, table: Table },
     /// The item's own row; for an item that the bundle has never seen, the mean of the rows of its words.
     Item { vectors: Vectors, words: Option<Table>, history: bool },
+    /// The bias of the item's row; 0 for an item without one. `at` is the block of the vectors.
+    Bias { at: usize },
     /// Mean of the vectors of the recent items, decayed by their age in steps. `at` is the block of the vectors.
     Recent { at: usize, decay: f32 },
+    /// See [`Ridge`]. `at` is the block of the vectors.
+    Ridge { at: usize, ridge: Ridge },
     /// See [`Wide`].
     Wide { picks: Vec<u32>, fields: u64, wide: Wide },
     /// See [`Fm`]; dense features come first, buckets follow.
@@ -58,7 +62,9 @@ impl Kind {
             Self::Dense { .. } => "dense",
             Self::Embed { .. } => "embed",
             Self::Item { .. } => "item",
+            Self::Bias { .. } => "bias",
             Self::Recent { .. } => "recent",
+            Self::Ridge { .. } => "ridge",
             Self::Wide { .. } => "wide",
             Self::Fm { .. } => "fm",
             Self::Covisit(_) => "covisit",

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use crate::block::attention::{History, Work};
 use crate::block::sequence::Passage;
-use crate::block::{Blend, Calibration, Query, Vectors, Wide};
+use crate::block::{Blend, Calibration, Query, Ridge, Vectors, Wide};
 use crate::kernel::Best;
 use crate::kernel::linear::{PANEL, padded};
 use crate::keyed::KeyMap;
@@ -34,6 +34,8 @@ pub(super) use build::{named, read};
 
 /// The most items of the user's recent past that a stack reads.
 pub const HISTORY_MOST: usize = 50;
+/// The most judgements that a stack reads.
+pub const JUDGED_MOST: usize = 512;
 /// Stands for the item's own id among the fields whose values are hashed.
 pub const ID: &str = "id";
 /// The row of an item that the bundle has never seen.
@@ -74,6 +76,7 @@ pub struct Stack {
     room: usize,
     queries: Vec<usize>,
     reads_history: bool,
+    reads_judged: bool,
 }
 
 /// An item of the user's recent past: wire id, and the keys of its words.
@@ -97,6 +100,10 @@ pub struct Workspace {
 struct Past {
     /// Rows of the recent items, the newest first.
     rows: Vec<u32>,
+    /// Rows of the judged items and what came of them, the newest first.
+    judged: Vec<(u32, f32)>,
+    /// Room for the equations of the widest `ridge` block.
+    equations: Vec<f64>,
     /// The prepared vectors of `vector` blocks.
     queries: Vec<Query>,
     /// The recent items as `attention` blocks read them.
@@ -216,9 +223,9 @@ impl Stack {
         self.items.len()
     }
 
-    /// Whether anything depends on what the user met lately.
+    /// Whether anything depends on what the user met or judged lately.
     pub const fn reads_history(&self) -> bool {
-        self.reads_history
+        self.reads_history || self.reads_judged
     }
 
     /// How many numbers [`Stack::score_item`] writes.
@@ -279,7 +286,13 @@ impl Stack {
             reads: u32::MAX,
             user: vec![0.0; self.length(Side::User)],
             pair: vec![0.0; self.length(Side::Pair) * PANEL],
-            past: Past { rows: Vec::with_capacity(HISTORY_MOST), queries, histories },
+            past: Past {
+                rows: Vec::with_capacity(HISTORY_MOST),
+                judged: Vec::with_capacity(if self.reads_judged { JUDGED_MOST } else { 0 }),
+                equations: vec![0.0; if self.reads_judged { Ridge::room(self.widest) } else { 0 }],
+                queries,
+                histories,
+            },
             scratch: self.scratch(),
             overflowed: false,
         }

@@ -2,11 +2,44 @@
 
 use super::kind::Kind;
 use super::net;
-use super::place::{Side, gather, part, part_mut, split, standardise};
+use super::place::{Side, gather, index, part, part_mut, split, standardise};
 use super::words::{decayed_mean, item_vector};
-use super::{HISTORY_MOST, Met, Stack, Workspace, reads};
+use super::{HISTORY_MOST, JUDGED_MOST, Met, Stack, Workspace, reads};
+use crate::block::Ridge;
 
 impl Stack {
+    /// Takes in what the user judged, before [`Stack::score_user`]. Once per request.
+    ///
+    /// # Shapes
+    /// `judged`: wire id of the item and what came of it, the newest first; [`JUDGED_MOST`] are read. Items without rows say nothing, but grow old.
+    pub fn judge(&self, at: &mut Workspace, judged: &mut dyn Iterator<Item = (u64, f32)>) {
+        if !self.reads_judged {
+            return;
+        }
+        let Workspace { user, past, scratch, reads: chosen, .. } = at;
+        past.judged.clear();
+        for (wire, outcome) in judged.take(JUDGED_MOST) {
+            past.judged.push((self.items.get(&wire).copied().unwrap_or(u32::MAX), outcome));
+        }
+        for (number, block) in self.blocks.iter().enumerate() {
+            let Kind::Ridge { at: items, ridge } = &block.kind else { continue };
+            let Some(vectors) = self.vectors(*items).filter(|_| reads(*chosen, number)) else { continue };
+            let d = block.out.width;
+            let work = past.equations.get_mut(..Ridge::room(d)).unwrap_or_default();
+            ridge.begin(d, work);
+            let mut power = 1.0;
+            for (row, outcome) in &past.judged {
+                if *row != u32::MAX {
+                    let vector = part_mut(&mut scratch.sum, 0, d);
+                    vectors.table().read(index(*row), vector);
+                    ridge.add(vector, *outcome, vectors.bias(index(*row)), power, work);
+                }
+                power *= ridge.decay();
+            }
+            ridge.solve(work, part_mut(user, block.out.from, d));
+        }
+    }
+
     /// Computes what depends on the user alone, for the tier that was chosen or for all of them. Once per request.
     ///
     /// # Shapes
@@ -55,6 +88,8 @@ impl Stack {
                         }
                     }
                     Kind::Net(net) => net::alone(net, block, before, &mut at.scratch, out),
+                    // What was judged has been taken in before.
+                    Kind::Ridge { .. } => {}
                     kind => kind.apply(gather(&block.of, [before, &[], &[]], &mut at.scratch.input), out),
                 }
             }

@@ -69,9 +69,11 @@ fn the_limits_on_the_page_are_ours() {
         format!("| hashed fields, schema fields | {MOST_FIELDS} each |"),
         format!("| recent items that a model reads | the newest {} |", stack::HISTORY_MOST),
         format!(
-            "| probes; words, recent items in one | 1 to {MOST_PROBES}; {MOST_PROBE_WORDS}, {} |",
-            stack::HISTORY_MOST
+            "| probes; words, recent items, judged items in one | 1 to {MOST_PROBES}; {MOST_PROBE_WORDS}, {}, {} |",
+            stack::HISTORY_MOST,
+            stack::JUDGED_MOST
         ),
+        format!("| judged items that a model reads | the newest {} |", stack::JUDGED_MOST),
     ] {
         assert!(PAGE.contains(&row), "{row}");
     }

@@ -180,3 +180,56 @@ proptest! {
         }
     }
 }
+
+/// Two items with vectors and biases, a taste by what was judged, and the bias alone.
+fn judging(gains: [f32; 2]) -> Stack {
+    let blocks = json!([{ "block": "item" }, { "block": "bias", "of": ["item"] },
+        { "block": "ridge", "of": ["item"], "decay": 0.5 }, { "block": "vector", "of": ["ridge", "item"] }]);
+    let tensors: [Singles<'_>; 4] = [
+        ("item.vectors", &[2, 1], &[1.0, 2.0]),
+        ("item.bias", &[2], &[0.5, -0.5]),
+        ("ridge.base", &[1], &[3.0]),
+        ("ridge.noise", &[1], &[1.0]),
+    ];
+    let ids = [Writing { name: "items.ids", shape: &[2], numbers: Numbers::Longs(&[7, 8]) }];
+    let mut spec = spec(
+        blocks,
+        json!(["vector", "bias"]),
+        json!({ "dense": [], "judged": [{ "item": "0000000000000007", "value": 5 }] }),
+    );
+    spec["ranker"]["tiers"][0]["tasks"][0]["gains"] = json!(gains);
+    stack(&written(&spec, &tensors, &ids).unwrap())
+}
+
+#[test]
+fn what_was_judged_becomes_a_taste() {
+    let stack = judging([1.0, 0.0]);
+    let of = |wire, judged: &[(u64, f32)]| {
+        let (mut at, mut item, mut logits) = (stack.workspace(), vec![0.0; stack.item_len()], [0.0]);
+        stack.score_item(wire, &[], &mut item);
+        // Whoever was judged for before leaves nothing behind.
+        stack.judge(&mut at, &mut [(8, 1.0)].into_iter());
+        stack.judge(&mut at, &mut judged.iter().copied());
+        stack.score_user(&mut at, &[], &mut [].into_iter());
+        stack.score_pair(&mut at, &item, &[], 0, &mut logits);
+        logits[0]
+    };
+    assert_eq!(of(7, &[]), 0.5, "nothing was judged: the bias");
+    // (1 + 1) w = 5 − 3 − 0.5, times the vector, plus the bias.
+    assert_eq!((of(7, &[(7, 5.0)]), of(8, &[(7, 5.0)])), (1.25, 1.0));
+    // The older judgement counts half: (1 + 1 + 0.5 · 4) w = 1.5 + 0.5 · 2 · (1 − 3 + 0.5).
+    assert_eq!(of(7, &[(7, 5.0), (8, 1.0)]), 0.5);
+    assert_eq!(
+        of(7, &[(9, 1.0), (7, 5.0)]),
+        0.5 + 0.75 / 1.5,
+        "an item without a row says nothing, but takes its step"
+    );
+    assert_eq!(of(9, &[(7, 5.0)]), 0.0, "nothing is known of it");
+}
+
+#[test]
+fn an_items_bias_stands_alone() {
+    let stack = judging([0.0, 2.0]);
+    let of = |wire| logits(&stack, 0, &[], (wire, &[]), &[])[0];
+    assert_eq!([of(7), of(8), of(9)], [1.0, -1.0, 0.0]);
+}
