@@ -77,6 +77,9 @@ fn deal(sizes: &[usize], people: &[u32], entries: usize) -> Vec<usize> {
         sizes.iter().zip(people).map(share).collect()
     };
     let (mut low, mut high) = (0.0, sizes.iter().max().copied().unwrap_or(0) as f64);
+    if sizes.iter().sum::<usize>() <= entries {
+        return sizes.to_vec();
+    }
     for _ in 0..40 {
         let middle = (low + high) / 2.0;
         if shares(middle).iter().sum::<usize>() <= entries { low = middle } else { high = middle }
