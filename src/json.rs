@@ -323,5 +323,5 @@ impl Serialize for Json {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

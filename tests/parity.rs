@@ -11,8 +11,23 @@ use zhiji::bundle::{self, Stack};
 
 const SLACK: f64 = 1e-5;
 /// Every block that the engine has.
-const KINDS: [&str; 13] =
-    ["covisit", "cross", "dense", "embed", "fm", "item", "mean", "mlp", "mmoe", "product", "recent", "vector", "wide"];
+const KINDS: [&str; 15] = [
+    "attention",
+    "covisit",
+    "cross",
+    "dense",
+    "embed",
+    "fm",
+    "item",
+    "mean",
+    "mlp",
+    "mmoe",
+    "product",
+    "recent",
+    "sequence",
+    "vector",
+    "wide",
+];
 
 fn bundles() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch");

@@ -142,7 +142,7 @@ class Sync {
       }
       this.manifest = null
       const answer = receiver.manifest(manifest)
-      if (answer.action === 'fetch') return this.fetch(answer.path, answer.delta, answer.base)
+      if (answer.action === 'fetch') return this.collect(answer.path, answer.delta, answer.base)
     } catch (error) {
       this.report(toFailure(error))
       // A root that does not follow is passed over.
@@ -158,7 +158,7 @@ class Sync {
    * @param {string} [delta]
    * @param {string} [base] the file of the bundle in use
    */
-  fetch(path, delta, base) {
+  collect(path, delta, base) {
     const whole = () => this.onGrid(1, () => this.ask(this.beside(path), 0, (bytes) => this.install((receiver) => receiver.bundle(bytes))))
     if (!delta || !base) return whole()
     this.onGrid(1, () => this.platform.get(this.beside(delta), async (failed, bytes) => {

@@ -82,7 +82,7 @@ test('a delta whose base the client took away: the bundle is fetched whole', asy
   first.hide()
   await first.advance(7 * 3600 * 1000)
   publish(phone, { version: 4, bias: 0.25, from: 0.5 })
-  for (const path of [...phone.files.keys()]) if (/bundle-/.test(path)) phone.files.delete(path)
+  phone.disk.remove('bundle-')
   first.show()
   await first.advance(7000)
   assert.deepEqual(names(first).slice(4).map((name) => name.replace(/s\/.*/, '')), ['manifest.json', 'delta', 'bundle'])

@@ -72,6 +72,9 @@ impl Row {
 ///
 /// A row of an item that many met has many followers that mean something; one of an item that few met has chance followers.
 fn deal(sizes: &[usize], people: &[u32], entries: usize) -> Vec<usize> {
+    if sizes.iter().sum::<usize>() <= entries {
+        return sizes.to_vec();
+    }
     let shares = |each: f64| -> Vec<usize> {
         let share = |(size, n): (&usize, &u32)| (*size).min(NEIGHBOURS_LEAST.max((each * f64::from(*n)) as usize));
         sizes.iter().zip(people).map(share).collect()

@@ -118,7 +118,9 @@ proptest! {
         let (mut engine, from_snapshot) = start(&disk);
         prop_assert!(from_snapshot);
         (cut..steps).for_each(|step| live(&mut engine, step));
-        prop_assert!(engine.report().learned >= 256 && engine.report().trust[1] > 0.5, "{:?}", engine.report());
+        // Which expert is ahead changes with the user; that both have been weighed is what makes a head worth comparing.
+        let report = engine.report();
+        prop_assert!(report.learned >= 256 && (report.trust[1] - 0.75).abs() > 1e-3, "{report:?}");
 
         // A start without the snapshot makes the same head anew, in whatever slices.
         let kept = state(&mut engine);

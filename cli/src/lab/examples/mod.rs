@@ -282,8 +282,11 @@ struct Collector {
     lot: Rng,
     all: u32,
     unsound: Option<u32>,
-    follows: Option<(HashMap<(u32, u32), f32>, Vec<f32>)>,
+    follows: Option<Following>,
 }
+
+/// [`Follows`] while they are counted: by the pair, and by the one before.
+type Following = (HashMap<(u32, u32), f32>, Vec<f32>);
 
 impl Collector {
     fn new(items: Vec<CatalogueItem>, (buckets, width, labels): (usize, usize, usize), follows: bool) -> Self {

@@ -228,13 +228,15 @@ impl Builder<'_> {
         Ok((names, fields))
     }
 
-    /// The size of a hashed table: a power of two; by default four for each item, at most 131,072.
+    /// The rows of a hashed table of this width: a power of two; by default four for each item, as far as the table stays within 131,072 numbers,
+    /// half a megabyte, and at least 1,024.
     ///
     /// # Errors
     /// Where it is none.
-    pub fn buckets(&self, keys: &mut Keys<'_>, key: &'static str) -> anyhow::Result<usize> {
-        let most = (4 * self.catalogue.items.len()).next_power_of_two().clamp(1 << 10, 1 << 17);
-        let buckets = keys.count(key, 1..=1 << 24)?.unwrap_or(most);
+    pub fn buckets(&self, keys: &mut Keys<'_>, key: &'static str, width: usize) -> anyhow::Result<usize> {
+        let most = (1usize << 17) / width.max(1).next_power_of_two();
+        let usual = (4 * self.catalogue.items.len()).next_power_of_two().min(most).max(1 << 10);
+        let buckets = keys.count(key, 1..=1 << 24)?.unwrap_or(usual);
         if !buckets.is_power_of_two() {
             bail!("{}: give a power of two, such as {}", keys.at(key), buckets.next_power_of_two());
         }

@@ -214,8 +214,8 @@ fn place_of(scores: &[f32], prior: &[f32], weight: f32, wanted: u32, hidden: &[b
     let score = |at: usize| scores[at] + weight * prior[at];
     let own = score(wanted as usize);
     let (mut above, mut equal) = (0u32, 0u32);
-    for at in 0..scores.len() {
-        if !hidden[at] && at != wanted as usize {
+    for (at, hidden) in hidden.iter().enumerate() {
+        if !hidden && at != wanted as usize {
             let other = score(at);
             above += u32::from(other > own);
             equal += u32::from(other == own);

@@ -48,7 +48,7 @@ pub fn planted(count: usize, buckets: usize, labels: usize) -> Planted {
         .collect();
     let mut noise = Noise(7);
     let width = layout.len();
-    let mut rows: Vec<(Split, Vec<f32>, u32, u8, bool, u16, u32, Vec<u32>)> = Vec::new();
+    let mut rows = Vec::new();
     let mut past: Vec<u32> = Vec::new();
     for i in 0..count {
         if i % 20 == 0 {

@@ -133,7 +133,7 @@ settings! {
     /// Fields whose words have weights or vectors, comma-separated; `id` is the item itself; empty for none [default: id]
     #[clap(value_delimiter = ',', help_heading = "The model")]
     hashed: Vec<String> = vec!["id".into()];
-    /// Rows of hashed tables, a power of two [default: four for each item, at most 131,072]
+    /// Rows of hashed tables, a power of two [default: four for each item, a table of at most 131,072 numbers]
     #[clap(help_heading = "The model")]
     buckets: usize = 0;
     /// Length of the vectors of a named model [default: 16]

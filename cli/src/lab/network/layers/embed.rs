@@ -22,7 +22,7 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     }
     let dim = keys.count("dim", 1..=512)?.with_context(|| format!("{}: say how long a vector is", keys.at("dim")))?;
     let deviation = keys.number("init", 0.0..=10.0)?.unwrap_or(0.05);
-    let buckets = builder.buckets(keys, "buckets")?;
+    let buckets = builder.buckets(keys, "buckets", dim)?;
     let words = Words::new(builder.catalogue, Some(&numbers), buckets);
     let meetings = words.meetings(&builder.catalogue.shown, buckets);
     let table = builder.table("table", &[buckets, dim], First::Normal(deviation), meetings);

@@ -50,8 +50,8 @@ const WEIGHTS: usize = 4;
 pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<Made> {
     let places = builder.features(keys, false)?;
     let (fields, numbers) = builder.hashed(keys, &["id"])?;
-    let buckets = builder.buckets(keys, "buckets")?;
     let dim = keys.count("dim", 1..=512)?.unwrap_or(8);
+    let buckets = builder.buckets(keys, "buckets", dim)?;
     let deviation = keys.number("init", 0.0..=10.0)?.unwrap_or(0.02);
     if places.is_empty() && fields.is_empty() {
         bail!("{}: a block without features predicts nothing", keys.at("features"));

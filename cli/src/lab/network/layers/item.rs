@@ -85,7 +85,7 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     let (bias, with_words) = (keys.flag("bias", true)?, keys.flag("words", true)?);
     let least = keys.count("min-count", 0..=usize::MAX)?.unwrap_or(1);
     let most = keys.count("most-items", 1..=(1 << 24) - 1)?.unwrap_or(1 << 16);
-    let buckets = builder.buckets(keys, "buckets")?;
+    let buckets = builder.buckets(keys, "buckets", dim)?;
     let rows = match &builder.rows {
         // All blocks `item` share the ids.
         Some((rows, _)) => Arc::clone(rows),

@@ -27,7 +27,7 @@ const X: usize = 0;
 pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<Made> {
     let places = builder.features(keys, false)?;
     let (fields, numbers) = builder.hashed(keys, &["id"])?;
-    let buckets = builder.buckets(keys, "buckets")?;
+    let buckets = builder.buckets(keys, "buckets", 1)?;
     if places.is_empty() && fields.is_empty() {
         bail!("{}: a block without features predicts nothing", keys.at("features"));
     }

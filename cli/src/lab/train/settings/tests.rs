@@ -43,11 +43,11 @@ fn what_is_wrong_is_said_of_the_key() {
         ("hashed = [\"id\"]\n[[blocks]]\nblock = \"wide\"", "hashed"),
         ("epochs = 5\nepochs = 6", "epochs"),
     ] {
-        let error = read(file, Given::default(), &[]).err().expect(file);
+        let error = read(file, Given::default(), &[]).map(drop).expect_err(file);
         assert!(format!("{error:#}").contains(key), "{file}: {error:#}");
     }
     for set in ["wide", "wide.dim", "deep.dim=3"] {
-        let error = read("", Given::default(), &[set]).err().expect(set);
+        let error = read("", Given::default(), &[set]).map(drop).expect_err(set);
         assert!(format!("{error:#}").contains(set), "{error:#}");
     }
     let given = Given { model: Some(Model::Fm), ..Given::default() };
