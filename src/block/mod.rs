@@ -25,7 +25,7 @@ pub use covisit::{Covisit, Neighbours};
 pub use error::BlockError;
 pub use fm::Fm;
 pub use net::Net;
-pub use ridge::Ridge;
+pub use ridge::{Equations, Ridge};
 pub use sequence::Sequence;
 pub use table::Table;
 pub use vector::{Query, Vectors};

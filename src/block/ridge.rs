@@ -1,6 +1,32 @@
 //! The closed-form taste: ridge regression of one user's judgements on the vectors of the judged items.
 
 use super::error::{BlockError, finite};
+use alloc::vec::Vec;
+use nalgebra::{Cholesky, DMatrix, DVectorViewMut};
+
+/// The equations of one user: made once, used for any number of requests.
+#[derive(Debug, Default)]
+pub struct Equations {
+    /// The lower triangle of the left side, column by column; what stands above it is not read.
+    left: Vec<f64>,
+    right: Vec<f64>,
+}
+
+impl Equations {
+    /// Room for vectors of up to `d` numbers.
+    pub fn for_vectors(d: usize) -> Self {
+        Self { left: Vec::with_capacity(d.saturating_mul(d)), right: Vec::with_capacity(d) }
+    }
+
+    /// Sets up the equations of a user who judged nothing: the unit matrix, and zeros on the right.
+    pub fn begin(&mut self, d: usize) {
+        self.left.clear();
+        self.left.resize(d.saturating_mul(d), 0.0);
+        self.left.iter_mut().step_by(d.saturating_add(1)).for_each(|slot| *slot = 1.0);
+        self.right.clear();
+        self.right.resize(d, 0.0);
+    }
+}
 
 /// The posterior mean of a user's vector, given what the user judged and the frozen vectors of the items.
 ///
@@ -10,16 +36,16 @@ use super::error::{BlockError, finite};
 /// (I + Σ_j decay^a_j · v_j v_jᵀ / noise) · w = Σ_j decay^a_j · v_j (y_j − base − bias_j) / noise
 /// ```
 ///
-/// so a user without judgements is the vector of zeros, and the more there are the further it goes. It is solved by Cholesky's method in double precision,
-/// with pivots held at 1 or above, where they are but for rounding: no input makes a number that is not finite. It costs `d² / 2` products a judgement
-/// and `d³ / 6` in all, once per request.
+/// so a user without judgements is the vector of zeros, and the more there are the further it goes. It is solved by Cholesky's method in double precision;
+/// where rounding has left no factor, or a number that is none, the taste is zeros. It costs `d² / 2` products a judgement and `d³ / 6` in all, once
+/// per request.
 ///
 /// # Examples
 /// ```
-/// use zhiji::block::Ridge;
+/// use zhiji::block::{Equations, Ridge};
 /// let ridge = Ridge::new(3.0, 1.0, 1.0)?;
-/// let mut work = vec![0.0; Ridge::room(1)];
-/// ridge.begin(1, &mut work);
+/// let mut work = Equations::for_vectors(1);
+/// work.begin(1);
 /// ridge.add(&[1.0], 5.0, 0.0, 1.0, &mut work);
 /// let mut taste = [0.0];
 /// ridge.solve(&mut work, &mut taste);
@@ -60,94 +86,38 @@ impl Ridge {
         self.decay
     }
 
-    /// How many doubles the work on vectors of `d` numbers needs.
-    pub const fn room(d: usize) -> usize {
-        d * (d + 1) / 2 + d
-    }
-
-    /// Sets up the equations of a user who judged nothing: the unit matrix, whose lower triangle stands row by row, and zeros on the right, which stand
-    /// behind it.
-    ///
-    /// # Shapes
-    /// `work`: [`Ridge::room`] of `d`.
-    pub fn begin(&self, d: usize, work: &mut [f64]) {
-        work.fill(0.0);
-        for row in 0..d {
-            if let Some(slot) = work.get_mut(row * (row + 3) / 2) {
-                *slot = 1.0;
-            }
-        }
-    }
-
     /// Takes in one judgement `y` of an item of this vector and bias; `power` is the decay to the power of its age.
     ///
     /// # Shapes
-    /// `v`: `[d]`; `work`: [`Ridge::room`] of `d`.
+    /// `v`: `[d]`, as the equations were begun with.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn add(&self, v: &[f32], y: f32, bias: f32, power: f32, work: &mut [f64]) {
-        let d = v.len();
+    pub fn add(&self, v: &[f32], y: f32, bias: f32, power: f32, work: &mut Equations) {
         let counts = self.precision * f64::from(power);
         let surprise = f64::from(y) - f64::from(self.base) - f64::from(bias);
-        let (triangle, right) = work.split_at_mut_checked(d * (d + 1) / 2).unwrap_or_default();
-        let mut rest = triangle;
-        for (row, (x, slot)) in v.iter().zip(right).enumerate() {
+        let columns = work.left.chunks_exact_mut(v.len().max(1)).zip(&mut work.right);
+        for (at, (x, (column, slot))) in v.iter().zip(columns).enumerate() {
             let x = counts * f64::from(*x);
             *slot += x * surprise;
-            let (own, below) = rest.split_at_mut_checked(row + 1).unwrap_or_default();
-            for (slot, other) in own.iter_mut().zip(v) {
+            for (slot, other) in column.iter_mut().zip(v).skip(at) {
                 *slot += x * f64::from(*other);
             }
-            rest = below;
         }
     }
 
     /// Solves the equations, which are used up.
     ///
     /// # Shapes
-    /// `work`: [`Ridge::room`] of `d`; `out`: `[d]`.
-    #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn solve(&self, work: &mut [f64], out: &mut [f32]) {
-        let d = out.len();
-        let (triangle, right) = work.split_at_mut_checked(d * (d + 1) / 2).unwrap_or_default();
-        // The lower factor takes the place of the triangle, and what solves with it that of the right side.
-        for row in 0..d {
-            let (above, rest) = triangle.split_at_mut_checked(row * (row + 1) / 2).unwrap_or_default();
-            let own = rest.get_mut(..row + 1).unwrap_or_default();
-            for column in 0..row {
-                let (done, here) = own.split_at_mut_checked(column).unwrap_or_default();
-                let from = column * (column + 1) / 2;
-                let other = above.get(from..from + column + 1).unwrap_or_default();
-                let (Some(slot), Some(pivot)) = (here.first_mut(), other.last()) else { return };
-                let mut sum = *slot;
-                for (a, b) in done.iter().zip(other) {
-                    sum -= a * b;
-                }
-                *slot = sum / pivot;
-            }
-            let Some((slot, done)) = own.split_last_mut() else { return };
-            let mut sum = *slot;
-            for a in done {
-                sum -= *a * *a;
-            }
-            *slot = sum.max(1.0).sqrt();
-            let mut sum = right.get(row).copied().unwrap_or(0.0);
-            for (a, x) in own.iter().zip(right.iter().take(row)) {
-                sum -= a * x;
-            }
-            if let (Some(slot), Some(pivot)) = (right.get_mut(row), own.last()) {
-                *slot = sum / pivot;
-            }
+    /// `out`: `[d]`, as the equations were begun with.
+    pub fn solve(&self, work: &mut Equations, out: &mut [f32]) {
+        let d = work.right.len();
+        out.fill(0.0);
+        if work.left.len() != d.saturating_mul(d) {
+            return;
         }
-        for row in (0..d).rev() {
-            let own = triangle.get(row * (row + 1) / 2..(row + 1) * (row + 2) / 2).unwrap_or_default();
-            let (before, rest) = right.split_at_mut_checked(row).unwrap_or_default();
-            let (Some(slot), Some((pivot, own))) = (rest.first_mut(), own.split_last()) else { return };
-            *slot /= pivot;
-            for (other, a) in before.iter_mut().zip(own) {
-                *other -= a * *slot;
-            }
-        }
-        for (slot, x) in out.iter_mut().zip(right) {
+        let Some(factor) = Cholesky::new(DMatrix::from_vec(d, d, core::mem::take(&mut work.left))) else { return };
+        factor.solve_mut(&mut DVectorViewMut::from_slice(&mut work.right, d));
+        work.left = factor.unpack_dirty().data.into();
+        for (slot, x) in out.iter_mut().zip(&work.right) {
             *slot = narrow(*x);
         }
     }
@@ -162,7 +132,7 @@ fn narrow(x: f64) -> f32 {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
-    use nalgebra::{DMatrix, DVector};
+    use nalgebra::DVector;
     use proptest::prelude::*;
 
     proptest! {
@@ -172,8 +142,8 @@ mod tests {
             noise in 0.1f32..4.0, decay in 0.5f32..=1.0,
         ) {
             let ridge = Ridge::new(0.5, noise, decay).expect("in range");
-            let mut work = vec![f64::NAN; Ridge::room(d)];
-            ridge.begin(d, &mut work);
+            let mut work = Equations::for_vectors(d);
+            work.begin(d);
             let (mut left, mut right) = (DMatrix::identity(d, d), DVector::zeros(d));
             let mut power = 1.0f32;
             for judged in 0..count {
@@ -198,9 +168,9 @@ mod tests {
     #[test]
     fn no_input_makes_a_number_that_is_not_finite() {
         let ridge = Ridge::new(0.0, 1e-6, 1.0).expect("in range");
-        let mut work = vec![0.0; Ridge::room(3)];
+        let mut work = Equations::default();
         for v in [[f32::MAX; 3], [f32::MAX, -f32::MAX, 1e-30], [1e-40; 3]] {
-            ridge.begin(3, &mut work);
+            work.begin(3);
             for _ in 0..256 {
                 ridge.add(&v, f32::MAX, -f32::MAX, 1.0, &mut work);
             }

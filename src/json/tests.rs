@@ -140,7 +140,7 @@ proptest! {
 /// Whether a number may have more than 22 digits before or behind its point once its exponent is written out.
 fn far(text: &str) -> bool {
     let power = text.split(['e', 'E']).nth(1).and_then(|power| power.parse::<i32>().ok()).unwrap_or_default();
-    text.len() + usize::try_from(power.unsigned_abs()).unwrap() > 22
+    text.len().saturating_add(usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX)) > 22
 }
 
 /// A part of a document, or of something that is nearly one.

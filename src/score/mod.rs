@@ -65,7 +65,7 @@ const STARTER: [(&str, f32); 7] = [
 /// of its feature.
 ///
 /// A wide constant follows the last labels up and down, and what was shown after a lucky one stands above what was shown before: on
-/// MovieLens, `colduser`, `valid`, a deviation of 1 for the constant costs .0015 GAUC, one of .1 nothing, and log-loss is the same
+/// MovieLens, `colduser`, `valid`, a deviation of 1 for the constant cost .0015 GAUC, no constant at all cost nothing, and log-loss was the same
 /// (docs/training.md).
 const WEIGHT_DEVIATION: f64 = 0.1;
 /// That of the constant for the starter, whose base rate is a guess.

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use crate::block::attention::{History, Work};
 use crate::block::sequence::Passage;
-use crate::block::{Blend, Calibration, Query, Ridge, Vectors, Wide};
+use crate::block::{Blend, Calibration, Equations, Query, Vectors, Wide};
 use crate::kernel::Best;
 use crate::kernel::linear::{PANEL, padded};
 use crate::keyed::KeyMap;
@@ -103,7 +103,7 @@ struct Past {
     /// Rows of the judged items and what came of them, the newest first.
     judged: Vec<(u32, f32)>,
     /// Room for the equations of the widest `ridge` block.
-    equations: Vec<f64>,
+    equations: Equations,
     /// The prepared vectors of `vector` blocks.
     queries: Vec<Query>,
     /// The recent items as `attention` blocks read them.
@@ -289,7 +289,7 @@ impl Stack {
             past: Past {
                 rows: Vec::with_capacity(HISTORY_MOST),
                 judged: Vec::with_capacity(if self.reads_judged { JUDGED_MOST } else { 0 }),
-                equations: vec![0.0; if self.reads_judged { Ridge::room(self.widest) } else { 0 }],
+                equations: Equations::for_vectors(self.widest_taste()),
                 queries,
                 histories,
             },
@@ -328,6 +328,12 @@ impl Stack {
     /// The blocks that a tier reads, as bits.
     fn reads_of(&self, tier: usize) -> u32 {
         self.reads.get(tier).copied().unwrap_or(0)
+    }
+
+    /// The longest vector that a `ridge` block solves for.
+    fn widest_taste(&self) -> usize {
+        let tastes = self.blocks.iter().filter(|block| matches!(block.kind, Kind::Ridge { .. }));
+        tastes.map(|block| block.out.width).max().unwrap_or(0)
     }
 
     fn length(&self, side: Side) -> usize {

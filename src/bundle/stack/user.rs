@@ -5,7 +5,6 @@ use super::net;
 use super::place::{Side, gather, index, part, part_mut, split, standardise};
 use super::words::{decayed_mean, item_vector};
 use super::{HISTORY_MOST, JUDGED_MOST, Met, Stack, Workspace, reads};
-use crate::block::Ridge;
 
 impl Stack {
     /// Takes in what the user judged, before [`Stack::score_user`]. Once per request.
@@ -25,8 +24,8 @@ impl Stack {
             let Kind::Ridge { at: items, ridge } = &block.kind else { continue };
             let Some(vectors) = self.vectors(*items).filter(|_| reads(*chosen, number)) else { continue };
             let d = block.out.width;
-            let work = past.equations.get_mut(..Ridge::room(d)).unwrap_or_default();
-            ridge.begin(d, work);
+            let work = &mut past.equations;
+            work.begin(d);
             let mut power = 1.0;
             for (row, outcome) in &past.judged {
                 if *row != u32::MAX {
