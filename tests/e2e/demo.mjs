@@ -250,13 +250,13 @@ try {
   const published = execFileSync(values.zhiji, ['publish', '--bundle', path.join(demo, 'model-2.safetensors'), '--space', 'shop',
     '--keys', path.join(demo, 'keys'), '--out', path.join(cdn, 'shop')], { encoding: 'utf8' })
   say(`   the operator publishes: ${published.trim().replace(demo, 'target/demo')}`)
-  const asked = () => server.requests.filter(({ url }) => url.endsWith('.safetensors')).length
+  const asked = () => server.requests.filter(({ url }) => url.endsWith('.delta')).length
   const askedBefore = asked()
   await host(page, 'hide')
   await host(page, 'clock.advance', 7 * HOUR_MS)
   await host(page, 'show')
   say('   the phone is put away for seven hours and taken up again')
-  await until('the request for the new model', () => asked() > askedBefore, 30000)
+  await until('the request for what is new of the model', () => asked() > askedBefore, 30000)
   await page.waitForTimeout(500)
   await refresh(page)
   const renewed = await slate(page)
@@ -276,7 +276,7 @@ try {
   }
 
   heading('Network panel')
-  const kinds = [['next root', /^\/shop\/2\.root\.json$/], ['manifest', /^\/shop\/manifest\.json$/], ['bundle', /^\/shop\/bundles\/[0-9a-f]{64}\.safetensors$/], ['catalogue shard', /^\/shop\/catalogue\/\d{3}\.json$/]]
+  const kinds = [['next root', /^\/shop\/2\.root\.json$/], ['manifest', /^\/shop\/manifest\.json$/], ['bundle', /^\/shop\/bundles\/[0-9a-f]{64}\.safetensors$/], ['delta', /^\/shop\/deltas\/[0-9a-f]{64}-[0-9a-f]{64}\.delta$/], ['catalogue shard', /^\/shop\/catalogue\/\d{3}\.json$/]]
   const counted = new Map(kinds.map(([kind]) => [kind, 0]))
   for (const { method, url, status } of server.requests) {
     const kind = kinds.find(([, pattern]) => pattern.test(url.replace('https://cdn.example.com', '')))
