@@ -170,13 +170,15 @@ fn npm_packages(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Finds Chromium, its driver and a Chinese font, or installs them where a Debian-like system allows it.
+/// Finds Chromium, its driver and fonts of Chinese and of pictures, or installs them where a Debian-like system allows it.
 pub fn browser(workspace: &Workspace) -> Result<Browser> {
-    let font = || read(Command::new("fc-list").args([":lang=zh", "file"])).is_ok_and(|fonts| !fonts.trim().is_empty());
+    let font = |of: &str| read(Command::new("fc-list").args([of, "file"])).is_ok_and(|fonts| !fonts.trim().is_empty());
     let missing: Vec<&str> = [
         (find_chromium().is_none(), "chromium"),
         (find_chromedriver().is_none(), "chromium-driver"),
-        (!font(), "fonts-noto-cjk"),
+        (!font(":lang=zh"), "fonts-noto-cjk"),
+        // The tiles of the shop's goods are emoji.
+        (!font(":charset=1f381"), "fonts-noto-color-emoji"),
     ]
     .into_iter()
     .filter_map(|(missing, package)| missing.then_some(package))
@@ -188,8 +190,8 @@ pub fn browser(workspace: &Workspace) -> Result<Browser> {
             say(&format!("  {problem:#}\n  going on without a Chinese font: screenshots will show boxes"));
         }
     }
-    let advice = "install Chromium, its chromedriver and a Chinese font by hand (Debian: apt-get install chromium chromium-driver \
-                  fonts-noto-cjk), or name them in CHROMIUM and CHROMEDRIVER";
+    let advice = "install Chromium, its chromedriver and fonts by hand (Debian: apt-get install chromium chromium-driver \
+                  fonts-noto-cjk fonts-noto-color-emoji), or name them in CHROMIUM and CHROMEDRIVER";
     Ok(Browser { chromium: find_chromium().context(advice)?, chromedriver: find_chromedriver().context(advice)? })
 }
 
