@@ -13,7 +13,7 @@ use super::linear::Examples;
 use super::weights::{Held, Weights};
 use std::collections::HashMap;
 use std::rc::Rc;
-use zhiji::block::Ridge;
+use zhiji::block::{Equations, Ridge};
 use zhiji::bundle::stack::JUDGED_MOST;
 use zhiji::features::Layout;
 use zhiji::schema::hash64;
@@ -101,7 +101,7 @@ struct Judge<'a> {
     values: &'a Values,
     all: &'a [Factors],
     ridges: Vec<Ridge>,
-    work: Vec<f64>,
+    work: Equations,
     taste: Vec<f32>,
 }
 
@@ -109,7 +109,7 @@ impl Judge<'_> {
     fn numbers(&mut self, example: &Example<'_>, part: usize) -> [f32; NUMBERS] {
         let (factors, ridge) = (&self.all[part], &self.ridges[part]);
         let Some(own) = self.values.place.get(&example.wire).map(|at| *at as usize) else { return [0.0; NUMBERS] };
-        ridge.begin(factors.width, &mut self.work);
+        self.work.begin(factors.width);
         let mut power = 1.0;
         for (wire, value) in example.recent.judged().take(JUDGED_MOST) {
             if let Some(at) = self.values.place.get(&wire).map(|at| *at as usize) {
@@ -135,7 +135,7 @@ pub fn collect(
 ) -> anyhow::Result<Examples> {
     let width = all.first().map_or(0, |f| f.width);
     let ridges = all.iter().map(|f| Ridge::new(f.base, f.noise, DECAY)).collect::<Result<_, _>>()?;
-    let (work, taste) = (vec![0.0; Ridge::room(width)], vec![0.0; width]);
+    let (work, taste) = (Equations::for_vectors(width), vec![0.0; width]);
     let mut judge = Judge { values, all, ridges, work, taste };
     let mut examples = Examples { width: layout.len() + NUMBERS, ..Examples::default() };
     let bar = progress(data.meta.users, "users folded");
