@@ -336,7 +336,7 @@ pub fn fit(given: &[Given], users: usize, words: &[Vec<u64>], options: &Options)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zhiji::block::Ridge;
+    use zhiji::block::{Equations, Ridge};
 
     /// Values of people with planted tastes for items with planted vectors.
     fn planted(users: u32, items: u32, each: u32) -> (Vec<Given>, Vec<Vec<u64>>) {
@@ -365,12 +365,12 @@ mod tests {
     /// Squared error of the last value of each person, from the others, by the engine's own block; and that of the item's mean alone.
     fn errors(factors: &Factors, given: &[Given], each: usize) -> (f32, f32) {
         let ridge = Ridge::new(factors.base, factors.noise, 1.0).expect("in range");
-        let mut work = vec![0.0; Ridge::room(factors.width)];
+        let mut work = Equations::for_vectors(factors.width);
         let mut taste = vec![0.0; factors.width];
         let (mut error, mut plain, mut count) = (0.0, 0.0, 0.0);
         for own in given.chunks(each) {
             let (last, others) = own.split_last().expect("values");
-            ridge.begin(factors.width, &mut work);
+            work.begin(factors.width);
             for g in others {
                 ridge.add(factors.vector(g.item as usize), g.value, factors.bias[g.item as usize], 1.0, &mut work);
             }
