@@ -11,7 +11,7 @@ use zhiji::kernel::half;
 const PROBES: usize = 8;
 
 /// The numbers of a tensor, as a bundle has them.
-enum Held {
+pub(super) enum Held {
     Singles(Vec<f32>),
     Halves(Vec<u16>),
     Signed(Vec<i8>),
@@ -22,7 +22,8 @@ enum Held {
 }
 
 impl Held {
-    fn numbers(&self) -> Numbers<'_> {
+    /// As the bundle's writer takes them.
+    pub(super) fn numbers(&self) -> Numbers<'_> {
         match self {
             Self::Singles(of) => Numbers::Singles(of),
             Self::Halves(of) => Numbers::Halves(of),

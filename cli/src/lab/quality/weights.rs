@@ -1,17 +1,7 @@
 //! Tensors on their way into a bundle.
 
-use zhiji::bundle::{self, Numbers, Writing};
-
-/// Numbers of a tensor.
-pub(super) enum Held {
-    Singles(Vec<f32>),
-    Halves(Vec<u16>),
-    Signed(Vec<i8>),
-    Bytes(Vec<u8>),
-    Shorts(Vec<u16>),
-    Words(Vec<u32>),
-    Longs(Vec<u64>),
-}
+pub(super) use crate::lab::pack::Held;
+use zhiji::bundle::{self, Writing};
 
 /// Names, shapes and numbers of all tensors of a bundle.
 #[derive(Default)]
@@ -28,18 +18,7 @@ impl Weights {
     /// # Errors
     /// Where a phone would refuse it.
     pub fn write(&self, spec: &serde_json::Value) -> anyhow::Result<Vec<u8>> {
-        let writing = self.0.iter().map(|(name, shape, held)| {
-            let numbers = match held {
-                Held::Singles(of) => Numbers::Singles(of),
-                Held::Halves(of) => Numbers::Halves(of),
-                Held::Signed(of) => Numbers::Signed(of),
-                Held::Bytes(of) => Numbers::Bytes(of),
-                Held::Shorts(of) => Numbers::Shorts(of),
-                Held::Words(of) => Numbers::Words(of),
-                Held::Longs(of) => Numbers::Longs(of),
-            };
-            Writing { name, shape, numbers }
-        });
+        let writing = self.0.iter().map(|(name, shape, held)| Writing { name, shape, numbers: held.numbers() });
         Ok(bundle::write(&spec.to_string(), &writing.collect::<Vec<_>>())?)
     }
 }
