@@ -244,6 +244,16 @@ class Space {
     return this.switching
   }
 
+  /**
+   * What this build answers to the probes of a bundle, as bit patterns.
+   * @param {ArrayBuffer | Uint8Array} bundle
+   * @returns {number[]}
+   */
+  golden(bundle) {
+    const { api } = this.session
+    return this.open(() => [], () => Array.from(api ? api.golden(new Uint8Array(bundle)) : []))
+  }
+
   diagnostics() {
     const session = this.session
     const engine = session.engine
@@ -253,7 +263,6 @@ class Space {
       startMs: session.startMs,
       storage: this.platform.files ? (session.store.halted ? 'halted' : 'files') : 'memory',
       engineVersion: session.api ? session.api.engineVersion() : '',
-      golden: session.api ? Array.from(session.api.golden()) : [],
       budgetMs: session.pace.budgetMs,
       report: engine ? this.open(() => null, () => session.call((live) => live.report())) : null,
       sync: engine ? this.open(() => null, () => session.call((live) => live.syncState(this.platform.now()))) : null,
@@ -278,6 +287,7 @@ function handleOf(space) {
     impressionAction: space.outline.impression,
     flush: () => space.session.flush(),
     diagnostics: space.diagnostics.bind(space),
+    golden: space.golden.bind(space),
     onError(/** @type {(failure: import('./failure').Failure) => void} */ listener) {
       space.errorListeners.add(listener)
       return () => { space.errorListeners.delete(listener) }

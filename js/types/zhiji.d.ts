@@ -186,8 +186,6 @@ export interface Diagnostics {
   startMs: number
   storage: 'files' | 'memory' | 'halted'
   engineVersion: string
-  /** Bit patterns that every build must give. */
-  golden: number[]
   /** How long a ranking may take. A slower phone is given a lighter tier of the model, where it has tiers. */
   budgetMs: number
   /** Figures of the engine; `tier` of `tiers` ranked last. */
@@ -239,6 +237,8 @@ export interface Zhiji<S extends Schema = Schema> {
   /** True once everything recorded so far is in the files. */
   flush(): Promise<boolean>
   diagnostics(): Diagnostics
+  /** What this build of the engine answers to the probes of a bundle, as bit patterns: every build must give the same. Empty while there is no engine. */
+  golden(bundle: ArrayBuffer | Uint8Array): number[]
   /** Name of the schema's action with the role `impression`. */
   readonly impressionAction: ActionName<S>
 }

@@ -25,6 +25,16 @@ function fingerprint(words) {
 }
 
 /**
+ * The bytes that pairs of hexadecimal digits are.
+ * @param {string} digits
+ */
+function bytes(digits) {
+  const out = new Uint8Array(digits.length / 2)
+  for (let at = 0; at < out.length; at++) out[at] = parseInt(digits.slice(2 * at, 2 * at + 2), 16)
+  return out
+}
+
+/**
  * Ranks several times: the middle of the times in milliseconds, and the tier of the model that ranked last, 0 being the fullest.
  * @param {number} count
  */
@@ -83,18 +93,19 @@ function timed(key, measured, tiers) {
 exports.run = async function () {
   const killed = await probe.verdict().catch(() => null)
   const engine = zhiji.diagnostics()
-  const hash = engine.golden.length ? fingerprint(engine.golden) : ''
+  const answers = zhiji.golden(bytes(golden.bundle))
+  const hash = answers.length ? fingerprint(answers) : ''
   const none = { ms: -1, tier: -1 }
   const rank = engine.build ? ranking(60) : none
   const rankMany = engine.build ? ranking(1000) : none
   const tiers = engine.report ? Number(engine.report.tiers) : 0
   const files = await filesWork().catch(() => false)
-  const right = hash === golden.fingerprint && engine.golden.length === golden.words
+  const right = hash === golden.fingerprint && answers.length === golden.words
   const model = engine.sync ? engine.sync.version : 0
   /** @type {Row[]} */
   const rows = [
     { key: 'build', value: engine.build ? engine.build + ' · ' + engine.engineVersion : engine.degraded, verdict: engine.build ? 'pass' : 'fail' },
-    { key: 'golden', value: hash ? hash + ' · ' + engine.golden.length : '', verdict: !hash ? 'skip' : right ? 'pass' : 'fail' },
+    { key: 'golden', value: hash ? hash + ' · ' + answers.length : '', verdict: !hash ? 'skip' : right ? 'pass' : 'fail' },
     { key: 'model', value: model ? String(model) : '', verdict: model ? 'pass' : 'skip' },
     { key: 'start', value: engine.build ? engine.startMs + ' ms' : '', verdict: engine.build ? 'pass' : 'skip' },
     timed('rank', rank, tiers),

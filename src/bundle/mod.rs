@@ -136,6 +136,17 @@ impl Verified {
         &self.0.fields
     }
 
+    /// What this build answers to the probes, as bit patterns: the same in every build.
+    pub fn answers(&self) -> Vec<u32> {
+        let mut bits = Vec::new();
+        for probe in &self.0.probes {
+            for answer in probe.answers(&self.0.stack) {
+                bits.push(answer.to_bits());
+            }
+        }
+        bits
+    }
+
     /// Runs the known-answer probes through the forward pass of this device.
     ///
     /// # Errors

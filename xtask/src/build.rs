@@ -68,6 +68,7 @@ pub fn all(workspace: &Workspace, tools: &Tools) -> Result<()> {
         mini(workspace, tools, module)?;
     }
     fallback(workspace)?;
+    golden(workspace)?;
     packages(workspace)
 }
 
@@ -156,9 +157,26 @@ fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> R
     run(optimise.arg(to).arg("-o").arg(to))
 }
 
-/// The engine's scoring as bare modules for the benchmarks, `mvp.wasm` and `simd.wasm` in a folder: compiled and optimised as what is shipped.
+/// The engine's scoring as bare modules for the benchmarks, in a folder.
 pub fn for_benches(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.path("target/bench/module");
+    bare(workspace, "the benchmarks", "benches/module", "zhiji-bench-module", "target/bench/module")
+}
+
+/// The golden vectors as bare modules, and as JavaScript, for the tests.
+fn golden(workspace: &Workspace) -> Result<()> {
+    let folder =
+        bare(workspace, "the golden vectors", "tests/golden/module", "zhiji-golden-module", "target/mini/golden")?;
+    to_js(
+        workspace,
+        &folder.join("mvp.wasm"),
+        &folder.join("mvp.wasm.js"),
+        "the golden vectors as JavaScript (wasm2js)",
+    )
+}
+
+/// A package of the workspace as bare modules `mvp.wasm` and `simd.wasm` in a folder: compiled and optimised as what is shipped.
+fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &str) -> Result<PathBuf> {
+    let folder = workspace.path(to);
     fs::create_dir_all(&folder)?;
     for module in &MODULES {
         let wasm = folder.join(module.name).with_extension("wasm");
@@ -166,12 +184,12 @@ pub fn for_benches(workspace: &Workspace) -> Result<PathBuf> {
             .text(&read(workspace.command("rustc").arg("-vV"))?)
             .text(include_str!("build.rs"))
             .tree(&workspace.path("src"))?
-            .tree(&workspace.path("benches/module"))?
+            .tree(&workspace.path(sources))?
             .tree(&workspace.path("Cargo.toml"))?
             .tree(&workspace.path("Cargo.lock"))?
             .unless_fresh(std::slice::from_ref(&wasm), || {
-                step(&format!("wasm for the benchmarks: {}", module.name), || {
-                    let linked = compile(workspace, module, "zhiji-bench-module", "zhiji_bench_module.wasm")?;
+                step(&format!("wasm for {what}: {}", module.name), || {
+                    let linked = compile(workspace, module, package, &format!("{}.wasm", package.replace('-', "_")))?;
                     optimise(workspace, module, &linked, &wasm)
                 })
             })?;
@@ -185,19 +203,23 @@ fn compress(workspace: &Workspace, file: &Path) -> Result<()> {
 }
 
 fn fallback(workspace: &Workspace) -> Result<()> {
-    let source = out(workspace, "mvp");
-    let folder = out(workspace, "fallback");
-    let module = folder.join("zhiji_bg.wasm.js");
-    Stamp::new(folder.join(".stamp"))
-        .text(include_str!("build.rs"))
-        .tree(&source.join("zhiji_bg.wasm"))?
-        .unless_fresh(std::slice::from_ref(&module), || {
-            step("the MVP module as JavaScript (wasm2js)", || {
-                fs::create_dir_all(&folder)?;
+    let (source, module) = (out(workspace, "mvp"), out(workspace, "fallback").join("zhiji_bg.wasm.js"));
+    to_js(workspace, &source.join("zhiji_bg.wasm"), &module, "the MVP module as JavaScript (wasm2js)")
+}
+
+/// A module as JavaScript, where phones run no wasm.
+fn to_js(workspace: &Workspace, wasm: &Path, module: &Path, what: &str) -> Result<()> {
+    let folder = module.parent().context("a file has a folder")?;
+    Stamp::new(folder.join(".stamp")).text(include_str!("build.rs")).tree(wasm)?.unless_fresh(
+        &[module.to_path_buf()],
+        || {
+            step(what, || {
+                fs::create_dir_all(folder)?;
                 let mut command = workspace.npm_bin("wasm2js");
-                run(command.args(["--mvp-features", "-O3"]).arg(source.join("zhiji_bg.wasm")).arg("-o").arg(&module))
+                run(command.args(["--mvp-features", "-O3"]).arg(wasm).arg("-o").arg(module))
             })
-        })?;
+        },
+    )?;
     Ok(())
 }
 
