@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     Not(&'static str),
     /// There are more than this.
     More(&'static str),
+    /// Something else is wrong, and whoever found it says what: no more faults are remembered.
+    Other,
 }
 
 impl fmt::Display for Fault {
@@ -38,6 +40,7 @@ impl fmt::Display for Fault {
             Self::Twice => ("", "a key", " stands there twice"),
             Self::Not(kind) => ("a value is not ", kind, ""),
             Self::More(most) => ("there are more than ", most, ""),
+            Self::Other => ("it is wrong", "", ""),
         };
         f.write_str(before)?;
         f.write_str(name)?;

@@ -119,10 +119,6 @@ impl BundleError {
             Self::Probe { .. } => "BUNDLE_PROBE",
         }
     }
-
-    pub(super) fn tensor(name: &str, fault: TensorFault) -> Self {
-        Self::Tensor { name: name.chars().take(64).collect(), fault }
-    }
 }
 
 impl fmt::Display for BundleError {

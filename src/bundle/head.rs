@@ -32,45 +32,44 @@ pub struct Head {
 }
 
 /// Reads the section, which may be left out; takes its tensors.
-pub(super) fn read(spec: Place<'_>, stack: &Stack, tensors: &mut Tensors<'_>) -> Option<Option<Head>> {
-    let Some(spec) = spec.given() else { return Some(None) };
-    spec.only(&["of", "features", "intercept", "gain", "trust"]);
+pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>) -> Option<Head> {
+    let spec = spec.given()?.only(&["of", "features", "intercept", "gain", "trust"]);
     let intercept = spec.key("intercept").given().is_some_and(Place::flag);
     let mut vector = (0, 0);
     if let Some(of) = spec.key("of").given() {
         let place = stack.of_item(of.text());
-        tensors.notes.unless(place.is_some(), "head.of", "name a block that depends on the item alone")?;
-        vector = place?;
+        tensors.notes.unless(place.is_some(), "head.of", "name a block that depends on the item alone");
+        vector = place.unwrap_or_default();
     }
     let (list, mut features) = (spec.key("features"), Vec::new());
     for at in 0..list.given().map_or(0, Place::len) {
-        let name = named(list.at(at), FEATURES, &mut tensors.notes)?.to_string();
+        let name = named(list.at(at), FEATURES, &mut tensors.notes).to_string();
         let new = at < Prior::MOST_FEATURES && !features.contains(&name);
-        tensors.notes.unless(new, FEATURES, "name each feature once")?;
+        tensors.notes.unless(new, FEATURES, "name each feature once");
         features.push(name);
     }
     let width = usize::from(intercept).saturating_add(vector.1).saturating_add(features.len());
     let fits = (1..=Prior::MOST_FEATURES).contains(&width);
-    tensors.notes.unless(fits, HEAD, "let it read 1 to 64 numbers")?;
+    tensors.notes.unless(fits, HEAD, "let it read 1 to 64 numbers");
     let gain = spec.key("gain").given().map_or(1.0, Place::number);
     let trust = spec.key("trust").given().map_or(0.5, Place::number);
-    tensors.notes.unless((0.001..=0.999).contains(&trust), "head.trust", "give a number from 0.001 to 0.999")?;
-    let mean = doubles(&tensors.list(HEAD, "mean", width)?);
-    let alone = tensors.rank(HEAD, "factor") == 1;
+    tensors.notes.unless((0.001..=0.999).contains(&trust), "head.trust", "give a number from 0.001 to 0.999");
+    tensors.block(HEAD);
+    let mean = doubles(&tensors.list("mean", width));
+    let alone = tensors.size("factor", 1) == 0;
     let shape = if alone { &[width][..] } else { &[width, width][..] };
-    let factor = doubles(&tensors.numbers(HEAD, "factor", shape)?.1);
+    let factor = doubles(&tensors.numbers("factor", shape));
     for (at, x) in factor.iter().enumerate() {
         let (row, column) = if alone { (at, at) } else { (at.checked_div(width)?, at.checked_rem(width)?) };
-        let fault = match (row == column, column > row) {
-            (true, _) if *x <= 0.0 => TensorFault::NotPositive { at },
-            (_, true) if *x != 0.0 => TensorFault::NotTriangular { at },
-            _ => continue,
-        };
-        return tensors.notes.refuse(HEAD, "factor", fault);
+        if row == column && *x <= 0.0 {
+            tensors.refuse("factor", TensorFault::NotPositive { at });
+        } else if column > row && *x != 0.0 {
+            tensors.refuse("factor", TensorFault::NotTriangular { at });
+        }
     }
     let prior = Prior::new(&mean, &factor).ok();
-    tensors.notes.unless(prior.is_some(), HEAD, "the head refuses its prior")?;
-    Some(Some(Head { intercept, vector, features, prior: Rc::new(prior?), gain, trust }))
+    tensors.notes.unless(prior.is_some(), HEAD, "the head refuses its prior");
+    Some(Head { intercept, vector, features, prior: Rc::new(prior?), gain, trust })
 }
 
 fn doubles(singles: &[f32]) -> Vec<f64> {

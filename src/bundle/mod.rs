@@ -80,13 +80,12 @@ pub struct Bundle(Parts);
 pub fn open(bytes: &[u8]) -> Result<Verified, BundleError> {
     let Container { spec, tensors } = Container::open(bytes)?;
     let spec = Json::open(spec.as_bytes()).map_err(|fault| json("spec", fault))?;
-    let (faults, mut tensors) = (Faults::default(), Tensors { left: tensors, notes: Notes::default() });
+    let faults = Faults::default();
+    let mut tensors = Tensors::new(tensors, Notes::new(&faults));
     let parts = spec::read(spec.read(&faults), &mut tensors);
     // What was read of a spec that is no such thing counts for nothing, and neither does what was said about it.
-    faults.close().map_err(|fault| json("spec", fault))?;
     tensors.close()?;
-    // Whoever gave up has noted why, so there always are parts.
-    parts.map(Verified).ok_or(BundleError::Spec { at: "spec", reason: "it cannot be followed" })
+    Ok(Verified(parts))
 }
 
 /// Takes a bundle all the way: read, verified for `space`, and probed.

@@ -28,86 +28,83 @@ pub(super) struct Probe {
 }
 
 /// A single, given as a number or as the hexadecimal digits of its bits; and whether as bits.
-fn single(place: Place<'_>) -> Option<(f32, bool)> {
-    let (value, exact) = match place.maybe_text() {
-        Some(text) => (f32::from_bits(u32::try_from(hex(text, 8)?).ok()?), true),
-        None => (place.single(), false),
+#[inline(never)]
+fn single(place: Place<'_>, at: &'static str, notes: &mut Notes<'_>) -> (f32, bool) {
+    let text = place.maybe_text();
+    let value = match text {
+        Some(text) => hex(text, 8).and_then(|bits| u32::try_from(bits).ok()).map_or(f32::NAN, f32::from_bits),
+        None => place.single(),
     };
-    value.is_finite().then_some((value, exact))
-}
-
-fn singles(place: Place<'_>, at: &'static str, notes: &mut Notes) -> Option<Vec<(f32, bool)>> {
-    let mut values = Vec::new();
-    for index in 0..place.len() {
-        let value = single(place.at(index));
-        notes.unless(value.is_some(), at, "give finite numbers, or the 8 hexadecimal digits of their bits")?;
-        values.push(value?);
-    }
-    Some(values)
+    notes.unless(value.is_finite(), at, "give finite numbers, or the 8 hexadecimal digits of their bits");
+    (value, text.is_some())
 }
 
 #[inline(never)]
-fn key(place: Place<'_>, notes: &mut Notes) -> Option<u64> {
+fn key(place: Place<'_>, notes: &mut Notes<'_>) -> u64 {
     let key = hex(place.text(), 16);
-    notes.unless(key.is_some(), "probes", "give ids and words as the 16 hexadecimal digits of their hashes")?;
-    key
+    notes.unless(key.is_some(), "probes", "give ids and words as the 16 hexadecimal digits of their hashes");
+    key.unwrap_or(0)
 }
 
 /// A list that may be left out.
-fn maybe<'a>(list: Place<'a>, most: usize, notes: &mut Notes) -> Option<(Place<'a>, usize)> {
+#[inline(never)]
+fn maybe<'a>(spec: Place<'a>, list: &'static str, most: usize, notes: &mut Notes<'_>) -> (Place<'a>, usize) {
+    let list = spec.key(list);
     let count = list.given().map_or(0, Place::len);
-    notes.unless(count <= most, "probes", "give at most 256 words, 50 recent items and 512 judgements")?;
-    Some((list, count))
+    notes.unless(count <= most, "probes", "give at most 256 words, 50 recent items and 512 judgements");
+    (list, count)
 }
 
-pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes) -> Option<Vec<Probe>> {
+pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes<'_>) -> Vec<Probe> {
     let count = probes.len();
-    notes.unless((1..=MOST_PROBES).contains(&count), "probes", "give 1 to 64 of them")?;
+    notes.unless((1..=MOST_PROBES).contains(&count), "probes", "give 1 to 64 of them");
     let mut all = Vec::new();
     for at in 0..count {
         let spec = probes.at(at).only(&["dense", "item", "words", "recent", "judged", "logits"]);
         let mut probe = Probe::default();
-        for (value, _) in singles(spec.key("dense"), "probes.dense", notes)? {
-            probe.dense.push(value);
+        let dense = spec.key("dense");
+        for at in 0..dense.len() {
+            probe.dense.push(single(dense.at(at), "probes.dense", notes).0);
         }
         let fits = probe.dense.len() == stack.features().len();
         notes.unless(
             fits,
             "probes.dense",
             "give one value for each feature, in the order in which the blocks name them",
-        )?;
+        );
         if let Some(item) = spec.key("item").given() {
-            probe.wire = key(item, notes)?;
+            probe.wire = key(item, notes);
         }
-        let (words, count) = maybe(spec.key("words"), MOST_PROBE_WORDS, notes)?;
+        let (words, count) = maybe(spec, "words", MOST_PROBE_WORDS, notes);
         for at in 0..count {
             let (field, word) = (words.at(at).at(0).text(), words.at(at).at(1));
             let field = stack.fields().iter().position(|known| known == field);
-            probe.words.push((field.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX), key(word, notes)?));
+            probe.words.push((field.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX), key(word, notes)));
         }
-        let (recent, count) = maybe(spec.key("recent"), HISTORY_MOST, notes)?;
+        let (recent, count) = maybe(spec, "recent", HISTORY_MOST, notes);
         for at in 0..count {
             let spec = recent.at(at).only(&["item", "words"]);
-            let (words, count) = maybe(spec.key("words"), MOST_PROBE_WORDS, notes)?;
+            let (words, count) = maybe(spec, "words", MOST_PROBE_WORDS, notes);
             let mut keys = Vec::new();
             for at in 0..count {
-                keys.push(key(words.at(at), notes)?);
+                keys.push(key(words.at(at), notes));
             }
-            probe.recent.push((key(spec.key("item"), notes)?, keys));
+            probe.recent.push((key(spec.key("item"), notes), keys));
         }
-        let (judged, count) = maybe(spec.key("judged"), JUDGED_MOST, notes)?;
+        let (judged, count) = maybe(spec, "judged", JUDGED_MOST, notes);
         for at in 0..count {
             let spec = judged.at(at).only(&["item", "value"]);
-            let value = single(spec.key("value"));
-            notes.unless(value.is_some(), "probes.judged", "give an item and a finite value")?;
-            probe.judged.push((key(spec.key("item"), notes)?, value?.0));
+            let value = single(spec.key("value"), "probes.judged", notes).0;
+            probe.judged.push((key(spec.key("item"), notes), value));
         }
         if let Some(logits) = spec.key("logits").given() {
-            probe.logits = singles(logits, "probes.logits", notes)?;
+            for at in 0..logits.len() {
+                probe.logits.push(single(logits.at(at), "probes.logits", notes));
+            }
         }
         all.push(probe);
     }
-    Some(all)
+    all
 }
 
 impl Probe {

@@ -22,28 +22,31 @@ pub(super) struct Parts {
 }
 
 /// Reads the spec and takes every tensor that it needs; what is wrong is noted with the tensors.
-pub(super) fn read(spec: Place<'_>, tensors: &mut Tensors<'_>) -> Option<Parts> {
+pub(super) fn read<'a>(spec: Place<'a>, tensors: &mut Tensors<'a>) -> Parts {
     spec.only(&["format", "space", "schema", "ranker", "head", "probes"]);
     let notes = &mut tensors.notes;
     let known = spec.key("format").whole(u32::MAX.into()) == u64::from(FORMAT);
-    notes.unless(known, "format", "this engine reads format 1: publish the bundle with a higher minEngine")?;
-    let space = named(spec.key("space"), "space", notes)?.to_string();
+    notes.unless(known, "format", "this engine reads format 1: publish the bundle with a higher minEngine");
+    let space = named(spec.key("space"), "space", notes).to_string();
     let schema = spec.key("schema").only(&["fingerprint", "fields"]);
-    let fingerprint = schema.key("fingerprint").given();
-    let digits = fingerprint.and_then(|text| hex(text.text(), 16));
-    let sound = fingerprint.is_none() || digits.is_some();
-    notes.unless(sound, "schema.fingerprint", "give 16 hexadecimal digits")?;
+    let given = schema.key("fingerprint").given();
+    let fingerprint = given.and_then(|text| hex(text.text(), 16));
+    notes.unless(given.is_none() || fingerprint.is_some(), "schema.fingerprint", "give 16 hexadecimal digits");
     let (names, mut fields) = (schema.key("fields"), Vec::new());
     for at in 0..names.len() {
-        let name = named(names.at(at), "schema.fields", notes)?.to_string();
+        let name = named(names.at(at), "schema.fields", notes).to_string();
         let new = fields.len() < MOST_FIELDS && !fields.contains(&name);
-        notes.unless(new, "schema.fields", "name at most 64 fields, each once")?;
+        notes.unless(new, "schema.fields", "name at most 64 fields, each once");
         fields.push(name);
     }
-    let stack = stack::read(spec.key("ranker"), tensors)?;
-    let head = head::read(spec.key("head"), &stack, tensors)?;
-    let probes = probe::read(spec.key("probes"), &stack, &mut tensors.notes)?;
-    Some(Parts { space, fingerprint: digits, fields, stack, head, probes })
+    let stack = stack::read(spec.key("ranker"), tensors);
+    let (mut head, mut probes) = (None, Vec::new());
+    // What is read of a stack that is wrong would say no more than that.
+    if tensors.notes.none() {
+        head = head::read(spec.key("head"), &stack, tensors);
+        probes = probe::read(spec.key("probes"), &stack, &mut tensors.notes);
+    }
+    Parts { space, fingerprint, fields, stack, head, probes }
 }
 
 /// A number of so many lower-case hexadecimal digits.

@@ -1,163 +1,223 @@
 //! The tensors of a container, taken one by one by the blocks that need them.
 //!
-//! A tensor is checked when it is taken: type, shape, finite numbers. What nobody took is refused in the end.
+//! A tensor is checked when it is taken: type, shape, finite numbers. Of one that is not as it should be there are no numbers, and
+//! [`Notes`] remembers why. What nobody took is refused in the end.
 
 use alloc::vec::Vec;
 
 use super::container::Tensor;
 use super::notes::Notes;
 use super::{BundleError, TensorFault};
-use crate::block::Table;
+use crate::block::{BlockError, Table};
 use crate::kernel::half;
 
 /// Stands in an expected shape for any size of 1 or more.
 pub(super) const ANY: usize = usize::MAX;
+/// The types in which numbers may stand.
+const NUMBERS: &[&str] = &["F32", "F16", "I8"];
 
-/// The tensors that are left, and what was wrong so far.
+/// The tensors of a file, and what was wrong so far.
 pub(super) struct Tensors<'a> {
-    pub left: Vec<Tensor<'a>>,
-    pub notes: Notes,
+    all: Vec<Tensor<'a>>,
+    pub notes: Notes<'a>,
+    /// What the names begin with of those that are asked for: the name of a block; and, where it has layers, the name and the digit of one.
+    under: [&'a str; 3],
 }
 
 impl<'a> Tensors<'a> {
-    fn find(&self, block: &str, part: &str) -> Option<usize> {
-        let own = |name: &str| name.strip_prefix(block)?.strip_prefix('.').map(|rest| rest == part);
-        self.left.iter().position(|tensor| own(&tensor.name) == Some(true))
+    /// Of these nothing has been taken.
+    pub const fn new(all: Vec<Tensor<'a>>, notes: Notes<'a>) -> Self {
+        Self { all, notes, under: ["", "", ""] }
+    }
+
+    /// Of the block of this name tensors are asked for from now on.
+    pub const fn block(&mut self, name: &'a str) {
+        self.under = [name, "", ""];
+    }
+
+    /// Of this layer of the block.
+    pub fn layer(&mut self, name: &'a str, number: usize) {
+        // There are fewer than ten layers.
+        let digit = ["0", "1", "2", "3", "4", "5", "6", "7"].get(number).copied().unwrap_or("");
+        let [block, ..] = self.under;
+        self.under = [block, name, digit];
+    }
+
+    /// Notes the tensor `part` and what is wrong with it.
+    #[inline(never)]
+    pub fn refuse(&mut self, part: &str, fault: TensorFault) {
+        let [block, layer, digit] = self.under;
+        self.notes.tensor(&[block, ".", layer, digit, part], fault);
+    }
+
+    /// Notes what a block says against one of its parts.
+    #[inline(never)]
+    pub fn against(&mut self, error: BlockError) {
+        let [block, ..] = self.under;
+        self.block(block);
+        self.refuse(error.part(), TensorFault::Block { error });
+    }
+
+    fn find(&self, part: &str) -> Option<usize> {
+        let [block, layer, digit] = self.under;
+        self.all.iter().position(|tensor| {
+            if tensor.taken {
+                return false;
+            }
+            let mut rest = tensor.name.as_str();
+            for known in [block, ".", layer, digit, part] {
+                match rest.strip_prefix(known) {
+                    Some(after) => rest = after,
+                    None => return false,
+                }
+            }
+            rest.is_empty()
+        })
     }
 
     /// Whether the file has it.
-    pub fn has(&self, block: &str, part: &str) -> bool {
-        self.find(block, part).is_some()
+    pub fn has(&self, part: &str) -> bool {
+        self.find(part).is_some()
     }
 
-    /// Takes a tensor of this shape, of one of these types.
-    fn take(&mut self, block: &str, part: &str, shape: &[usize], types: &[&str]) -> Option<Tensor<'a>> {
-        let Some(at) = self.find(block, part) else { return self.notes.refuse(block, part, TensorFault::Missing) };
-        let tensor = self.left.swap_remove(at);
-        if !types.contains(&tensor.dtype) {
-            return self.notes.refuse(block, part, TensorFault::Dtype);
-        }
-        let mut fits = tensor.shape.len() == shape.len();
-        for (found, expected) in tensor.shape.iter().zip(shape) {
-            fits &= if *expected == ANY { *found > 0 } else { found == expected };
-        }
-        if !fits {
-            let expected = shape.iter().map(|dim| if *dim == ANY { 0 } else { *dim }).collect();
-            return self.notes.refuse(block, part, TensorFault::Shape { expected, found: tensor.shape });
-        }
-        Some(tensor)
+    /// The size of a dimension of a tensor that may be there; 0 of one that it does not have.
+    pub fn size(&self, part: &str, dimension: usize) -> usize {
+        let tensor = self.find(part).and_then(|at| self.all.get(at));
+        tensor.and_then(|tensor| tensor.shape.get(dimension)).copied().unwrap_or(0)
     }
 
-    /// Takes numbers: singles, halves, or bytes with one scale a row, which then is the tensor `<part>.scale`.
-    ///
-    /// Gives the shape, which says what [`ANY`] is, and the numbers as singles.
-    pub fn numbers(&mut self, block: &str, part: &str, shape: &[usize]) -> Option<(Vec<usize>, Vec<f32>)> {
-        let tensor = self.take(block, part, shape, &["F32", "F16", "I8"])?;
-        let mut values = Vec::with_capacity(tensor.bytes.len() / 4);
-        match tensor.dtype {
+    /// The type of a tensor that may be there.
+    pub fn dtype(&self, part: &str) -> &'static str {
+        self.find(part).and_then(|at| self.all.get(at)).map_or("", |tensor| tensor.dtype)
+    }
+
+    /// Takes the bytes of a tensor of this shape, of one of these types; none of one that is not there or is another.
+    #[inline(never)]
+    pub fn take(&mut self, part: &str, shape: &[usize], types: &[&str]) -> &'a [u8] {
+        let mut fault = TensorFault::Missing;
+        if let Some(tensor) = self.find(part).and_then(|at| self.all.get_mut(at)) {
+            tensor.taken = true;
+            let mut fits = tensor.shape.len() == shape.len();
+            for (found, expected) in tensor.shape.iter().zip(shape) {
+                fits &= if *expected == ANY { *found > 0 } else { found == expected };
+            }
+            if !types.contains(&tensor.dtype) {
+                fault = TensorFault::Dtype;
+            } else if fits {
+                return tensor.bytes;
+            } else {
+                let mut expected = shape.to_vec();
+                for dim in &mut expected {
+                    if *dim == ANY {
+                        *dim = 0;
+                    }
+                }
+                fault = TensorFault::Shape { expected, found: core::mem::take(&mut tensor.shape) };
+            }
+        }
+        self.refuse(part, fault);
+        &[]
+    }
+
+    /// Takes numbers: singles, halves, or bytes with one scale a row, which then is the tensor `<part>.scale`. Gives them as singles.
+    #[inline(never)]
+    pub fn numbers(&mut self, part: &str, shape: &[usize]) -> Vec<f32> {
+        let (dtype, rows) = (self.dtype(part), self.size(part, 0));
+        let bytes = self.take(part, shape, NUMBERS);
+        let mut values = Vec::with_capacity(bytes.len() / 4);
+        match dtype {
             "I8" => {
-                let rows = tensor.shape.first().copied().unwrap_or(1);
-                let scales = self.scales(block, part, rows)?;
-                let width = tensor.bytes.len().checked_div(rows).unwrap_or(0).max(1);
-                for (row, scale) in tensor.bytes.chunks(width).zip(&scales) {
+                let scales = self.scales(part, rows);
+                let width = bytes.len().checked_div(rows).unwrap_or(0).max(1);
+                for (row, scale) in bytes.chunks(width).zip(&scales) {
                     for byte in row {
                         values.push(f32::from(byte.cast_signed()) * scale);
                     }
                 }
             }
             "F16" => {
-                for bytes in tensor.bytes.as_chunks::<2>().0 {
+                for bytes in bytes.as_chunks::<2>().0 {
                     values.push(half::widen(u16::from_le_bytes(*bytes)));
                 }
             }
-            _ => {
-                for bytes in tensor.bytes.as_chunks::<4>().0 {
-                    values.push(f32::from_le_bytes(*bytes));
-                }
-            }
+            _ => singles(bytes, &mut values),
         }
-        for (at, value) in values.iter().enumerate() {
-            if !value.is_finite() {
-                return self.notes.refuse(block, part, TensorFault::NotFinite { at });
-            }
-        }
-        Some((tensor.shape, values))
+        self.finite(part, &values);
+        values
     }
 
-    fn scales(&mut self, block: &str, part: &str, rows: usize) -> Option<Vec<f32>> {
+    fn finite(&mut self, part: &str, values: &[f32]) {
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            self.refuse(part, TensorFault::NotFinite { at });
+        }
+    }
+
+    fn scales(&mut self, part: &str, rows: usize) -> Vec<f32> {
         let part = [part, ".scale"].concat();
-        let tensor = self.take(block, &part, &[rows], &["F32"])?;
-        let mut scales = Vec::with_capacity(rows);
-        for bytes in tensor.bytes.as_chunks::<4>().0 {
-            let scale = f32::from_le_bytes(*bytes);
-            if !scale.is_finite() {
-                return self.notes.refuse(block, &part, TensorFault::NotFinite { at: scales.len() });
-            }
-            if scale < 0.0 {
-                return self.notes.refuse(block, &part, TensorFault::NotPositive { at: scales.len() });
-            }
-            scales.push(scale);
+        let bytes = self.take(&part, &[rows], &["F32"]);
+        let mut scales = Vec::with_capacity(bytes.len() / 4);
+        singles(bytes, &mut scales);
+        self.finite(&part, &scales);
+        if let Some(at) = scales.iter().position(|scale| *scale < 0.0) {
+            self.refuse(&part, TensorFault::NotPositive { at });
         }
-        Some(scales)
+        scales
     }
 
-    /// Takes numbers of one dimension.
-    pub fn list(&mut self, block: &str, part: &str, length: usize) -> Option<Vec<f32>> {
-        Some(self.numbers(block, part, &[length])?.1)
+    /// Takes numbers of one dimension, which are only there where there are any.
+    #[inline(never)]
+    pub fn list(&mut self, part: &str, length: usize) -> Vec<f32> {
+        if length == 0 { Vec::new() } else { self.numbers(part, &[length]) }
     }
 
     /// Takes a table of two dimensions; bytes stay bytes.
-    pub fn table(&mut self, block: &str, part: &str, rows: usize) -> Option<Table> {
-        let bytes = self.find(block, part).and_then(|at| self.left.get(at)).is_some_and(|tensor| tensor.dtype == "I8");
-        let table = if bytes {
-            let tensor = self.take(block, part, &[rows, ANY], &["I8"])?;
-            let [rows, dim] = <[usize; 2]>::try_from(tensor.shape).unwrap_or_default();
-            let scales = self.scales(block, part, rows)?;
-            let signed = tensor.bytes.iter().map(|byte| byte.cast_signed()).collect();
-            Table::bytes(rows, dim, signed, scales)
+    #[inline(never)]
+    pub fn table(&mut self, part: &str, rows: usize) -> Option<Table> {
+        let [found, dim] = [0, 1].map(|dimension| self.size(part, dimension));
+        let table = if self.dtype(part) == "I8" {
+            let bytes = self.take(part, &[rows, ANY], &["I8"]);
+            let scales = self.scales(part, found);
+            let mut signed = Vec::with_capacity(bytes.len());
+            for byte in bytes {
+                signed.push(byte.cast_signed());
+            }
+            Table::bytes(found, dim, signed, scales)
         } else {
-            let (shape, numbers) = self.numbers(block, part, &[rows, ANY])?;
-            let [rows, dim] = <[usize; 2]>::try_from(shape).unwrap_or_default();
-            Table::singles(rows, dim, numbers)
+            Table::singles(found, dim, self.numbers(part, &[rows, ANY]))
         };
         match table {
-            Ok(table) => Some(table),
-            Err(error) => self.notes.refuse(block, part, TensorFault::Block { error }),
+            Ok(table) if self.notes.none() => return Some(table),
+            Ok(_) => {}
+            Err(error) => self.refuse(part, TensorFault::Block { error }),
         }
-    }
-
-    /// Takes whole numbers of `size` bytes. The signed type of that size may stand for the unsigned one: the bits are taken.
-    pub fn whole(&mut self, block: &str, part: &str, length: usize, types: [&str; 2]) -> Option<Vec<u8>> {
-        Some(self.take(block, part, &[length], &types)?.bytes.to_vec())
+        None
     }
 
     /// Takes 32-bit whole numbers.
-    pub fn words(&mut self, block: &str, part: &str, length: usize) -> Option<Vec<u32>> {
-        let bytes = self.whole(block, part, length, ["U32", "I32"])?;
-        Some(bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
-    }
-
-    /// How many dimensions a tensor has that may be there.
-    pub fn rank(&self, block: &str, part: &str) -> usize {
-        self.find(block, part).and_then(|at| self.left.get(at)).map_or(0, |tensor| tensor.shape.len())
-    }
-
-    /// The shape of a tensor that may be there.
-    pub fn shape(&self, block: &str, part: &str) -> Option<&[usize]> {
-        self.find(block, part).and_then(|at| self.left.get(at)).map(|tensor| tensor.shape.as_slice())
-    }
-
-    /// The type of a tensor that may be there.
-    pub fn dtype(&self, block: &str, part: &str) -> &'static str {
-        self.find(block, part).and_then(|at| self.left.get(at)).map_or("", |tensor| tensor.dtype)
+    #[inline(never)]
+    pub fn words(&mut self, part: &str, length: usize) -> Vec<u32> {
+        let bytes = self.take(part, &[length], &["U32", "I32"]);
+        let mut words = Vec::with_capacity(bytes.len() / 4);
+        for bytes in bytes.as_chunks::<4>().0 {
+            words.push(u32::from_le_bytes(*bytes));
+        }
+        words
     }
 
     /// Says what was wrong, and refuses what nobody took.
     pub fn close(self) -> Result<(), BundleError> {
-        self.notes.close()?;
-        match self.left.into_iter().next() {
-            Some(left) => Err(BundleError::Tensor { name: left.name, fault: TensorFault::Unexpected }),
-            None => Ok(()),
+        self.notes.close("spec")?;
+        for tensor in self.all {
+            if !tensor.taken {
+                return Err(BundleError::Tensor { name: tensor.name, fault: TensorFault::Unexpected });
+            }
         }
+        Ok(())
+    }
+}
+
+fn singles(bytes: &[u8], out: &mut Vec<f32>) {
+    for bytes in bytes.as_chunks::<4>().0 {
+        out.push(f32::from_le_bytes(*bytes));
     }
 }

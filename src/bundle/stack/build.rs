@@ -1,6 +1,6 @@
 //! From the spec and the tensors to a stack.
 //!
-//! Reading goes on whatever it meets (see `json::Place`); what was built of a spec that is wrong is thrown away.
+//! Reading goes on whatever it meets (see `json::Place` and `Notes`) to the end of a block; what was built of a spec that is wrong is thrown away.
 
 mod net;
 mod recent;
@@ -12,7 +12,8 @@ use alloc::vec::Vec;
 use super::kind::{Block, Kind};
 use super::place::{self, Place, Side};
 use super::{HISTORY_MOST, Stack};
-use crate::block::{Blend, BlockError, Covisit, Fm, Neighbours, Ridge, Table, Vectors, Wide};
+use crate::block::layer::MOST_WIDTH;
+use crate::block::{Blend, Covisit, Fm, Neighbours, Ridge, Table, Vectors, Wide};
 use crate::bundle::notes::Notes;
 use crate::bundle::tensors::{ANY, Tensors};
 use crate::bundle::{MOST_BLOCKS, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME_BYTES, TensorFault};
@@ -20,25 +21,28 @@ use crate::json;
 use crate::keyed::KeyMap;
 use crate::schema::hash64;
 
-/// Each kind of block, and the keys of its spec beside `block` and `name`.
-pub(in crate::bundle) const KINDS: [(&str, &[&str]); 17] = [
-    ("dense", &["features", "side"]),
-    ("embed", &["hashed"]),
-    ("item", &[]),
-    ("bias", &["of"]),
-    ("recent", &["of", "decay"]),
-    ("ridge", &["of", "decay"]),
-    ("wide", &["features", "hashed"]),
-    ("fm", &["features", "hashed"]),
-    ("covisit", &["decay"]),
-    ("vector", &["of"]),
-    ("mlp", &["of", "widths", "activation", "last", "norm"]),
-    ("cross", &["of", "layers", "rank"]),
-    ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"]),
-    ("attention", &["of", "widths", "history", "activation", "softmax"]),
-    ("sequence", &["of", "layers", "heads", "norm", "positions", "scale", "epsilon"]),
-    ("mean", &["of", "over"]),
-    ("product", &["of"]),
+/// Reads one block: what its spec says is checked, its tensors are taken, and it is added to the stack.
+pub(in crate::bundle) type Reader = for<'b, 'a> fn(&mut Builder<'b, 'a>, json::Place<'a>);
+
+/// Each kind of block, the keys of its spec beside `block` and `name`, and its reader.
+pub(in crate::bundle) const KINDS: [(&str, &[&str], Reader); 17] = [
+    ("dense", &["features", "side"], |of, spec| of.dense(spec)),
+    ("embed", &["hashed"], |of, spec| of.embed(spec)),
+    ("item", &[], |of, _| of.item()),
+    ("bias", &["of"], |of, spec| of.bias_of(spec)),
+    ("recent", &["of", "decay"], |of, spec| of.recent(spec)),
+    ("ridge", &["of", "decay"], |of, spec| of.ridge(spec)),
+    ("wide", &["features", "hashed"], |of, spec| of.wide(spec)),
+    ("fm", &["features", "hashed"], |of, spec| of.fm(spec)),
+    ("covisit", &["decay"], |of, spec| of.covisit(spec)),
+    ("vector", &["of"], |of, spec| of.vector(spec)),
+    ("mlp", &["of", "widths", "activation", "last", "norm"], |of, spec| of.mlp(spec)),
+    ("cross", &["of", "layers", "rank"], |of, spec| of.cross(spec)),
+    ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"], |of, spec| of.mmoe(spec)),
+    ("attention", &["of", "widths", "history", "activation", "softmax"], |of, spec| of.attention(spec)),
+    ("sequence", &["of", "layers", "heads", "norm", "positions", "scale", "epsilon"], |of, spec| of.sequence(spec)),
+    ("mean", &["of", "over"], |of, spec| of.mean(spec)),
+    ("product", &["of"], |of, spec| of.elementwise(Kind::Product, spec)),
 ];
 
 /// Places in the spec.
@@ -61,16 +65,16 @@ struct Names {
     last: Vec<usize>,
 }
 
-/// What a block does, what it reads, what its numbers depend on, and how many there are.
-type Built = Option<(Kind, Vec<Place>, Side, usize)>;
-
-struct Builder<'b, 'a> {
+/// What has been read so far.
+pub(in crate::bundle) struct Builder<'b, 'a> {
     stack: Stack,
     tensors: &'b mut Tensors<'a>,
     features: Names,
     fields: Names,
     /// How many lists have been read.
     lists: usize,
+    /// The name of the block that is read.
+    name: &'a str,
     /// The blocks that were found by their names since the last block or tier was done, and those that they read, as bits.
     found: u32,
     /// For each block itself and the blocks that it reads, as bits.
@@ -78,29 +82,34 @@ struct Builder<'b, 'a> {
 }
 
 /// Reads the ranker of a spec and takes its tensors.
-pub(in crate::bundle) fn read(ranker: json::Place<'_>, tensors: &mut Tensors<'_>) -> Option<Stack> {
+pub(in crate::bundle) fn read<'a>(ranker: json::Place<'a>, tensors: &mut Tensors<'a>) -> Stack {
     ranker.only(&["blocks", "tiers"]);
     let (features, fields) = (Names::default(), Names::default());
     let mut builder =
-        Builder { stack: Stack::default(), tensors, features, fields, lists: 0, found: 0, reads: Vec::new() };
-    builder.items()?;
+        Builder { stack: Stack::default(), tensors, features, fields, lists: 0, name: "", found: 0, reads: Vec::new() };
+    builder.items();
     let blocks = ranker.key("blocks");
     let count = blocks.len();
-    builder.tensors.notes.unless((1..=MOST_BLOCKS).contains(&count), BLOCKS, "give 1 to 32 of them")?;
+    builder.unless((1..=MOST_BLOCKS).contains(&count), BLOCKS, "give 1 to 32 of them");
     for at in 0..count {
-        builder.block(blocks.at(at))?;
+        // What a block reads is sound, so it need not be asked again.
+        if builder.tensors.notes.none() {
+            builder.block(blocks.at(at));
+        }
     }
-    builder.tiers(ranker.key("tiers"))?;
-    Some(builder.stack)
+    if builder.tensors.notes.none() {
+        builder.tiers(ranker.key("tiers"));
+    }
+    builder.stack
 }
 
 /// A name of the spec.
 #[inline(never)]
-pub(in crate::bundle) fn named<'a>(place: json::Place<'a>, at: &'static str, notes: &mut Notes) -> Option<&'a str> {
+pub(in crate::bundle) fn named<'a>(place: json::Place<'a>, at: &'static str, notes: &mut Notes<'_>) -> &'a str {
     let name = place.text();
     let sound = !name.is_empty() && name.len() <= MOST_NAME_BYTES;
-    notes.unless(sound, at, "give names of 1 to 64 bytes")?;
-    Some(name)
+    notes.unless(sound, at, "give names of 1 to 64 bytes");
+    name
 }
 
 /// Adds the names of one list to those that are known; gives the place of each.
@@ -111,119 +120,133 @@ fn list(
     place: json::Place<'_>,
     (at, most): (&'static str, usize),
     lists: &mut usize,
-    notes: &mut Notes,
-) -> Option<Vec<u32>> {
+    notes: &mut Notes<'_>,
+) -> Vec<u32> {
     *lists += 1;
     let mut places = Vec::new();
     for index in 0..place.given().map_or(0, json::Place::len) {
-        let name = named(place.at(index), at, notes)?;
+        let name = named(place.at(index), at, notes);
         let next = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let number = *names.known.entry(hash64(name.as_bytes())).or_insert(next);
         if number == next {
-            notes.unless(all.len() < most, at, "there are more than the engine takes")?;
+            notes.unless(all.len() < most, at, "there are more than the engine takes");
             all.push(name.to_string());
             names.last.push(0);
         }
-        let last = names.last.get_mut(place::index(number))?;
-        notes.unless(*last != *lists, at, "a name stands there twice")?;
-        *last = *lists;
+        if let Some(last) = names.last.get_mut(place::index(number)) {
+            notes.unless(*last != *lists, at, "a name stands there twice");
+            *last = *lists;
+        }
         places.push(number);
     }
-    Some(places)
+    places
 }
 
-impl Builder<'_, '_> {
-    fn unless(&mut self, holds: bool, at: &'static str, reason: &'static str) -> Option<()> {
-        self.tensors.notes.unless(holds, at, reason)
+impl<'a> Builder<'_, 'a> {
+    fn unless(&mut self, holds: bool, at: &'static str, reason: &'static str) {
+        self.tensors.notes.unless(holds, at, reason);
     }
 
-    fn refuse<T>(&mut self, block: &str, part: &str, fault: TensorFault) -> Option<T> {
-        self.tensors.notes.refuse(block, part, fault)
-    }
-
-    /// What a block was made of its tensors, or what it says against one of them.
-    fn made<T>(&mut self, name: &str, made: Result<T, BlockError>) -> Option<T> {
-        match made {
-            Ok(made) => Some(made),
-            Err(error) => self.refuse(name, error.part(), TensorFault::Block { error }),
-        }
+    /// Adds the block that is read.
+    fn push(&mut self, kind: Kind, of: Vec<Place>, side: Side, width: usize) {
+        // At most 32 blocks stand before the last bit.
+        let own = 1u32.wrapping_shl(u32::try_from(self.reads.len()).unwrap_or(0));
+        self.reads.push(core::mem::take(&mut self.found) | own);
+        self.stack.push(self.name, kind, of, side, width);
     }
 
     /// The ids of the items that have rows.
-    fn items(&mut self) -> Option<()> {
-        if !self.tensors.has(ITEMS, "ids") {
-            return Some(());
+    fn items(&mut self) {
+        self.tensors.block(ITEMS);
+        if !self.tensors.has("ids") {
+            return;
         }
-        let bytes = self.tensors.whole(ITEMS, "ids", ANY, ["U64", "I64"])?;
+        let bytes = self.tensors.take("ids", &[ANY], &["U64", "I64"]);
         for (row, wire) in (0u32..).zip(bytes.as_chunks::<8>().0) {
             if self.stack.items.insert(u64::from_le_bytes(*wire), row).is_some() {
-                return self.refuse(ITEMS, "ids", TensorFault::Duplicate);
+                self.tensors.refuse("ids", TensorFault::Duplicate);
             }
         }
         // A row stands in a single where it is kept with what is known of an item.
         self.stack.reserve(Side::Item, 1);
-        if self.stack.items() < MOST_DIM { Some(()) } else { self.refuse(ITEMS, "ids", TensorFault::TooLarge) }
-    }
-
-    /// How many items have rows.
-    fn rows(&mut self) -> Option<usize> {
-        match self.stack.items() {
-            0 => self.refuse(ITEMS, "ids", TensorFault::Missing),
-            rows => Some(rows),
+        if self.stack.items() >= MOST_DIM {
+            self.tensors.refuse("ids", TensorFault::TooLarge);
         }
     }
 
+    /// How many items have rows.
+    fn rows(&mut self) -> usize {
+        let rows = self.stack.items();
+        if rows == 0 {
+            self.tensors.notes.tensor(&[ITEMS, ".ids"], TensorFault::Missing);
+        }
+        rows
+    }
+
     /// Places of the dense features of a block.
-    fn features(&mut self, spec: json::Place<'_>) -> Option<Vec<u32>> {
+    fn features(&mut self, spec: json::Place<'a>) -> Vec<u32> {
         let (names, all, notes) = (&mut self.features, &mut self.stack.features, &mut self.tensors.notes);
         let bounds = ("ranker.blocks.features", MOST_FEATURES);
         list(names, all, spec.key("features"), bounds, &mut self.lists, notes)
     }
 
     /// The hashed fields of a block, as bits.
-    fn hashed(&mut self, spec: json::Place<'_>) -> Option<u64> {
+    #[inline(never)]
+    fn hashed(&mut self, spec: json::Place<'a>) -> u64 {
         let (names, all, notes) = (&mut self.fields, &mut self.stack.fields, &mut self.tensors.notes);
-        let places = list(names, all, spec.key("hashed"), (HASHED, MOST_FIELDS), &mut self.lists, notes)?;
         let mut bits = 0;
-        for place in places {
+        for place in list(names, all, spec.key("hashed"), (HASHED, MOST_FIELDS), &mut self.lists, notes) {
             bits |= 1u64.wrapping_shl(place);
         }
-        Some(bits)
+        bits
     }
 
     /// The block of a name.
     #[inline(never)]
-    fn find(&mut self, name: &str) -> Option<usize> {
+    fn find(&mut self, name: &str) -> usize {
         let found = self.stack.blocks.iter().position(|block| block.name == name);
-        self.unless(found.is_some(), OF, "name blocks that stand before")?;
-        self.found |= self.reads.get(found?)?;
+        self.unless(found.is_some(), OF, "name blocks that stand before");
+        let found = found.unwrap_or(usize::MAX);
+        self.found |= self.reads.get(found).copied().unwrap_or(0);
         found
     }
 
     /// Where the numbers stand that a block or a task reads.
     #[inline(never)]
-    fn of(&mut self, spec: json::Place<'_>) -> Option<Vec<Place>> {
+    fn of(&mut self, spec: json::Place<'a>) -> Vec<Place> {
         let (names, mut of) = (spec.key("of"), Vec::new());
         let count = names.len();
-        self.unless((1..=MOST_BLOCKS).contains(&count), OF, "name the blocks that it reads")?;
+        self.unless((1..=MOST_BLOCKS).contains(&count), OF, "name the blocks that it reads");
         for at in 0..count {
-            let block = self.find(names.at(at).text())?;
-            of.push(self.stack.blocks.get(block)?.out);
+            let block = self.find(names.at(at).text());
+            if let Some(block) = self.stack.blocks.get(block) {
+                of.push(block.out);
+            }
         }
-        Some(of)
+        of
     }
 
     /// The block `item` that stands at a place of `of`, and its dimension.
     #[inline(never)]
-    fn item_block(&mut self, spec: json::Place<'_>, at: usize) -> Option<(usize, usize)> {
-        let block = self.find(spec.key("of").at(at).text())?;
-        let width = self.stack.vectors(block).map(|vectors| vectors.table().dim());
-        self.unless(width.is_some(), OF, "name a block `item`")?;
-        Some((block, width?))
+    fn item_block(&mut self, spec: json::Place<'a>, at: usize) -> (usize, usize) {
+        let block = self.find(spec.key("of").at(at).text());
+        let width = self.stack.vectors(block).map_or(0, |vectors| vectors.table().dim());
+        self.unless(width > 0, OF, "name a block `item`");
+        (block, width)
     }
 
-    /// Lets the vectors of an `item` block be looked up for the recent items.
-    fn history(&mut self, block: usize, width: usize) {
+    /// The block `item` that is all that a block reads, and its dimension.
+    #[inline(never)]
+    fn of_item(&mut self, spec: json::Place<'a>) -> (usize, usize) {
+        let found = self.item_block(spec, 0);
+        self.unless(spec.key("of").len() == 1, OF, "name one block");
+        found
+    }
+
+    /// The same, whose vectors are looked up for the recent items.
+    #[inline(never)]
+    fn of_recent(&mut self, spec: json::Place<'a>) -> (usize, usize) {
+        let (block, width) = self.of_item(spec);
         let known = matches!(self.stack.blocks.get(block), Some(Block { kind: Kind::Item { history: true, .. }, .. }));
         if !known {
             let room = self.stack.reserve(Side::User, HISTORY_MOST.saturating_mul(width));
@@ -232,189 +255,179 @@ impl Builder<'_, '_> {
                 (*history, *kept_user) = (true, room.from);
             }
         }
+        (block, width)
+    }
+
+    /// A number of 1 or more; 1 in place of one that is out of bounds.
+    #[inline(never)]
+    fn count(&mut self, place: json::Place<'_>, most: usize, at: &'static str, reason: &'static str) -> usize {
+        let count = place.count();
+        let sound = (1..=most).contains(&count);
+        self.unless(sound, at, reason);
+        if sound { count } else { 1 }
     }
 
     /// A decay between 0 and 1, 0 left out.
-    fn decay(&mut self, spec: json::Place<'_>) -> Option<f32> {
+    #[inline(never)]
+    fn decay(&mut self, spec: json::Place<'a>) -> f32 {
         let decay = spec.key("decay").single();
         let sound = decay > 0.0 && decay <= 1.0;
-        self.unless(sound, "ranker.blocks.decay", "give a number above 0, at most 1")?;
-        Some(decay)
+        self.unless(sound, "ranker.blocks.decay", "give a number above 0, at most 1");
+        decay
     }
 
     /// A table of hashed words: as many rows as a power of two.
     #[inline(never)]
-    fn hashed_table(&mut self, name: &str, part: &str) -> Option<Table> {
-        let table = self.tensors.table(name, part, ANY)?;
-        if table.rows().is_power_of_two() { Some(table) } else { self.refuse(name, part, TensorFault::Buckets) }
+    fn hashed_table(&mut self, part: &str) -> Option<Table> {
+        let table = self.tensors.table(part, ANY)?;
+        if table.rows().is_power_of_two() {
+            return Some(table);
+        }
+        self.tensors.refuse(part, TensorFault::Buckets);
+        None
     }
 
-    /// Numbers that are only there where there are any.
-    fn numbers(&mut self, name: &str, part: &str, length: usize) -> Option<Vec<f32>> {
-        if length == 0 { Some(Vec::new()) } else { self.tensors.list(name, part, length) }
-    }
-
-    /// The constant term.
-    fn bias(&mut self, name: &str) -> Option<f32> {
-        self.tensors.list(name, "bias", 1)?.first().copied()
+    /// One number.
+    #[inline(never)]
+    fn one(&mut self, part: &str) -> f32 {
+        self.tensors.list(part, 1).first().copied().unwrap_or(0.0)
     }
 
     /// What divides: positive, with a finite inverse.
     #[inline(never)]
-    fn scale(&mut self, name: &str, length: usize) -> Option<Vec<f32>> {
-        let scale = self.numbers(name, "scale", length)?;
+    fn scale(&mut self, length: usize) -> Vec<f32> {
+        let scale = self.tensors.list("scale", length);
         for (at, value) in scale.iter().enumerate() {
             if *value <= 0.0 || !(1.0 / *value).is_finite() {
-                return self.refuse(name, "scale", TensorFault::NotPositive { at });
+                self.tensors.refuse("scale", TensorFault::NotPositive { at });
             }
         }
-        Some(scale)
+        scale
     }
 
     #[inline(never)]
-    fn block(&mut self, spec: json::Place<'_>) -> Option<()> {
+    fn block(&mut self, spec: json::Place<'a>) {
         let kind = spec.key("block").text();
-        let known = KINDS.iter().find(|(known, _)| *known == kind);
-        self.unless(known.is_some(), "ranker.blocks.block", "this engine has no such block")?;
-        let (kind, keys) = known?;
+        let known = KINDS.iter().find(|(known, ..)| *known == kind);
+        self.unless(known.is_some(), "ranker.blocks.block", "this engine has no such block");
+        let Some((kind, keys, read)) = known else { return };
         spec.only(&[&["block", "name"], *keys].concat());
         let name = spec.key("name").given().map_or(*kind, json::Place::text);
         let own = !name.is_empty() && name.len() <= MOST_NAME_BYTES && name != ITEMS && name != HEAD;
         let own = own && self.stack.blocks.iter().all(|block| block.name != name);
-        self.unless(own, "ranker.blocks.name", "give each block a name of its own, of 1 to 64 bytes")?;
-        let (kind, of, side, width) = match *kind {
-            "dense" => self.dense(name, spec),
-            "embed" => self.embed(name, spec),
-            "item" => self.item(name),
-            "recent" => self.recent(spec),
-            "bias" => self.bias_of(spec),
-            "ridge" => self.ridge(name, spec),
-            "wide" => self.wide(name, spec),
-            "fm" => self.fm(name, spec),
-            "covisit" => self.covisit(name, spec),
-            "vector" => self.vector(spec),
-            "mlp" => self.mlp(name, spec),
-            "cross" => self.cross(name, spec),
-            "mmoe" => self.mmoe(name, spec),
-            "attention" => self.attention(name, spec),
-            "sequence" => self.sequence(name, spec),
-            "mean" => self.mean(spec),
-            _ => self.elementwise(Kind::Product, spec),
-        }?;
-        // At most 32 blocks stand before the last bit.
-        self.reads.push(core::mem::take(&mut self.found) | 1u32.wrapping_shl(u32::try_from(self.reads.len()).ok()?));
-        self.stack.push(name, kind, of, side, width);
-        Some(())
+        self.unless(own, "ranker.blocks.name", "give each block a name of its own, of 1 to 64 bytes");
+        self.name = name;
+        self.tensors.block(name);
+        read(self, spec);
     }
 
     #[inline(never)]
-    fn dense(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let picks = self.features(spec)?;
+    fn dense(&mut self, spec: json::Place<'a>) {
+        let picks = self.features(spec);
         let width = picks.len();
-        self.unless(width > 0, "ranker.blocks.features", "name the features that it reads")?;
+        self.unless(width > 0, "ranker.blocks.features", "name the features that it reads");
         let user = spec.key("side").given().is_some_and(|side| side.one_of(&["pair", "user"]) == 1);
-        let (mean, mut scale) = (self.numbers(name, "mean", width)?, self.scale(name, width)?);
-        for scale in &mut scale {
+        let (mean, mut inverse) = (self.tensors.list("mean", width), self.scale(width));
+        for scale in &mut inverse {
             *scale = 1.0 / *scale;
         }
         let side = if user { Side::User } else { Side::Pair };
-        Some((Kind::Dense { picks, mean, inverse: scale }, Vec::new(), side, width))
+        self.push(Kind::Dense { picks, mean, inverse }, Vec::new(), side, width);
     }
 
     #[inline(never)]
-    fn embed(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (fields, table) = (self.hashed(spec)?, self.hashed_table(name, "table")?);
-        self.unless(fields != 0, HASHED, "name the fields whose words are hashed")?;
-        let width = table.dim();
-        Some((Kind::Embed { fields, table }, Vec::new(), Side::Item, width))
-    }
-
-    #[inline(never)]
-    fn item(&mut self, name: &str) -> Built {
-        let rows = self.rows()?;
-        let table = self.tensors.table(name, "vectors", rows)?;
-        let bias = if self.tensors.has(name, "bias") { rows } else { 0 };
-        let bias = self.numbers(name, "bias", bias)?;
-        let words = if self.tensors.has(name, "words") { Some(self.hashed_table(name, "words")?) } else { None };
-        let width = table.dim();
-        if let Some(words) = &words
-            && words.dim() != width
-        {
-            let (expected, found) = (Vec::from([words.rows(), width]), Vec::from([words.rows(), words.dim()]));
-            return self.refuse(name, "words", TensorFault::Shape { expected, found });
+    fn embed(&mut self, spec: json::Place<'a>) {
+        let (fields, table) = (self.hashed(spec), self.hashed_table("table"));
+        self.unless(fields != 0, HASHED, "name the fields whose words are hashed");
+        if let Some(table) = table {
+            let width = table.dim();
+            self.push(Kind::Embed { fields, table }, Vec::new(), Side::Item, width);
         }
-        let vectors = self.made(name, Vectors::new(table, bias))?;
-        Some((Kind::Item { vectors, words, history: false }, Vec::new(), Side::Item, width))
-    }
-
-    fn recent(&mut self, spec: json::Place<'_>) -> Built {
-        let (decay, (at, width)) = (self.decay(spec)?, self.item_block(spec, 0)?);
-        self.unless(spec.key("of").len() == 1, OF, "name one block")?;
-        self.history(at, width);
-        Some((Kind::Recent { at, decay }, Vec::new(), Side::User, width))
-    }
-
-    fn bias_of(&mut self, spec: json::Place<'_>) -> Built {
-        let (at, _) = self.item_block(spec, 0)?;
-        self.unless(spec.key("of").len() == 1, OF, "name one block")?;
-        Some((Kind::Bias { at }, Vec::new(), Side::Item, 1))
     }
 
     #[inline(never)]
-    fn ridge(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (decay, (at, width)) = (self.decay(spec)?, self.item_block(spec, 0)?);
-        self.unless(
-            spec.key("of").len() == 1 && width <= MOST_RIDGE,
-            OF,
-            "name one block, of vectors of at most 64 numbers",
-        )?;
-        let (base, noise) = (self.tensors.list(name, "base", 1)?, self.tensors.list(name, "noise", 1)?);
-        let ridge = Ridge::new(base.first().copied()?, noise.first().copied()?, decay);
-        let ridge = self.made(name, ridge)?;
+    fn item(&mut self) {
+        let rows = self.rows();
+        let table = self.tensors.table("vectors", rows);
+        let bias = if self.tensors.has("bias") { self.tensors.list("bias", rows) } else { Vec::new() };
+        let [buckets, dim] = [0, 1].map(|dimension| self.tensors.size("words", dimension));
+        let words = if self.tensors.has("words") { self.hashed_table("words") } else { None };
+        let Some(table) = table else { return };
+        let width = table.dim();
+        if words.is_some() && dim != width {
+            let (expected, found) = (Vec::from([buckets, width]), Vec::from([buckets, dim]));
+            self.tensors.refuse("words", TensorFault::Shape { expected, found });
+        }
+        match Vectors::new(table, bias) {
+            Ok(vectors) => self.push(Kind::Item { vectors, words, history: false }, Vec::new(), Side::Item, width),
+            Err(error) => self.tensors.against(error),
+        }
+    }
+
+    fn recent(&mut self, spec: json::Place<'a>) {
+        let (decay, (at, width)) = (self.decay(spec), self.of_recent(spec));
+        self.push(Kind::Recent { at, decay }, Vec::new(), Side::User, width);
+    }
+
+    fn bias_of(&mut self, spec: json::Place<'a>) {
+        let (at, _) = self.of_item(spec);
+        self.push(Kind::Bias { at }, Vec::new(), Side::Item, 1);
+    }
+
+    #[inline(never)]
+    fn ridge(&mut self, spec: json::Place<'a>) {
+        let (decay, (at, width)) = (self.decay(spec), self.of_item(spec));
+        self.unless(width <= MOST_RIDGE, OF, "name one block, of vectors of at most 64 numbers");
         self.stack.reads_judged = true;
-        Some((Kind::Ridge { at, ridge }, Vec::new(), Side::User, width))
-    }
-
-    #[inline(never)]
-    fn wide(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (picks, fields) = (self.features(spec)?, self.hashed(spec)?);
-        let width = picks.len();
-        self.unless(width > 0 || fields != 0, BLOCKS, "a block without features predicts nothing")?;
-        let (bias, weight) = (self.bias(name)?, self.numbers(name, "weight", width)?);
-        let (mean, scale) = (self.numbers(name, "mean", width)?, self.scale(name, width)?);
-        let hashed = self.numbers(name, "hashed", if fields == 0 { 0 } else { ANY })?;
-        if !hashed.is_empty() && !hashed.len().is_power_of_two() {
-            return self.refuse(name, "hashed", TensorFault::Buckets);
+        match Ridge::new(self.one("base"), self.one("noise"), decay) {
+            Ok(ridge) => self.push(Kind::Ridge { at, ridge }, Vec::new(), Side::User, width),
+            Err(error) => self.tensors.against(error),
         }
-        let wide = Wide::new(bias, weight, mean, scale, hashed).ok();
-        self.unless(wide.is_some(), BLOCKS, "the block refuses its weights")?;
-        Some((Kind::Wide { picks, fields, wide: wide? }, Vec::new(), Side::Pair, 1))
     }
 
     #[inline(never)]
-    fn fm(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (picks, fields, bias) = (self.features(spec)?, self.hashed(spec)?, self.bias(name)?);
-        let factors = self.tensors.table(name, "factors", ANY)?;
+    fn wide(&mut self, spec: json::Place<'a>) {
+        let (picks, fields) = (self.features(spec), self.hashed(spec));
+        let width = picks.len();
+        self.unless(width > 0 || fields != 0, BLOCKS, "a block without features predicts nothing");
+        let (bias, weight) = (self.one("bias"), self.tensors.list("weight", width));
+        let (mean, scale) = (self.tensors.list("mean", width), self.scale(width));
+        let hashed = self.tensors.list("hashed", if fields == 0 { 0 } else { ANY });
+        if !hashed.is_empty() && !hashed.len().is_power_of_two() {
+            self.tensors.refuse("hashed", TensorFault::Buckets);
+        }
+        match Wide::new(bias, weight, mean, scale, hashed) {
+            Ok(wide) => self.push(Kind::Wide { picks, fields, wide }, Vec::new(), Side::Pair, 1),
+            Err(_) => self.unless(false, BLOCKS, "the block refuses its weights"),
+        }
+    }
+
+    #[inline(never)]
+    fn fm(&mut self, spec: json::Place<'a>) {
+        let (picks, fields, bias) = (self.features(spec), self.hashed(spec), self.one("bias"));
+        let Some(factors) = self.tensors.table("factors", ANY) else { return };
         // Fewer rows than dense features wrap to what is no power of two.
         let buckets = factors.rows().wrapping_sub(picks.len());
         if (buckets == 0) != (fields == 0) || buckets != 0 && !buckets.is_power_of_two() {
-            return self.refuse(name, "factors", TensorFault::Buckets);
+            self.tensors.refuse("factors", TensorFault::Buckets);
         }
-        let weight = self.tensors.list(name, "weight", factors.rows())?;
-        let fm = self.made(name, Fm::new(bias, &weight, &factors))?;
+        let weight = self.tensors.list("weight", factors.rows());
         let buckets = u32::try_from(buckets).unwrap_or(0);
-        Some((Kind::Fm { picks, fields, buckets, fm }, Vec::new(), Side::Pair, 1))
+        match Fm::new(bias, &weight, &factors) {
+            Ok(fm) => self.push(Kind::Fm { picks, fields, buckets, fm }, Vec::new(), Side::Pair, 1),
+            Err(error) => self.tensors.against(error),
+        }
     }
 
     #[inline(never)]
-    fn covisit(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (decay, rows) = (self.decay(spec)?, self.rows()?);
-        let offset = self.tensors.words(name, "offset", rows.saturating_add(1))?;
-        let byte = self.tensors.whole(name, "byte", ANY, ["U8", "U8"])?;
-        let neighbour = match self.tensors.dtype(name, "neighbour") {
-            "U32" | "I32" => Neighbours::Long(self.tensors.words(name, "neighbour", byte.len())?),
+    fn covisit(&mut self, spec: json::Place<'a>) {
+        let (decay, rows) = (self.decay(spec), self.rows());
+        let offset = self.tensors.words("offset", rows.saturating_add(1));
+        let byte = self.tensors.take("byte", &[ANY], &["U8"]).to_vec();
+        let neighbour = match self.tensors.dtype("neighbour") {
+            "U32" | "I32" => Neighbours::Long(self.tensors.words("neighbour", byte.len())),
             _ => {
-                let bytes = self.tensors.whole(name, "neighbour", byte.len(), ["U16", "I16"])?;
+                let bytes = self.tensors.take("neighbour", &[byte.len()], &["U16", "I16"]);
                 let mut short = Vec::with_capacity(byte.len());
                 for two in bytes.as_chunks::<2>().0 {
                     short.push(u16::from_le_bytes(*two));
@@ -422,41 +435,51 @@ impl Builder<'_, '_> {
                 Neighbours::Short(short)
             }
         };
-        let scale = self.tensors.list(name, "scale", rows)?;
-        let table = self.made(name, Covisit::new(offset, neighbour, byte, scale, decay))?;
+        let scale = self.tensors.list("scale", rows);
         self.stack.reads_history = true;
-        Some((Kind::Covisit(table), Vec::new(), Side::Pair, 1))
+        match Covisit::new(offset, neighbour, byte, scale, decay) {
+            Ok(table) => self.push(Kind::Covisit(table), Vec::new(), Side::Pair, 1),
+            Err(error) => self.tensors.against(error),
+        }
     }
 
-    fn vector(&mut self, spec: json::Place<'_>) -> Built {
-        let of = self.of(spec)?;
-        let user = of.first()?;
-        self.unless(of.len() == 2 && user.side == Side::User, OF, "name a vector of the user and an `item`")?;
-        let (at, width) = self.item_block(spec, 1)?;
-        self.unless(user.width == width, OF, "name blocks of one width")?;
+    fn vector(&mut self, spec: json::Place<'a>) {
+        let of = self.of(spec);
+        let user = of.first().filter(|user| of.len() == 2 && user.side == Side::User).map_or(0, |user| user.width);
+        self.unless(user > 0, OF, "name a vector of the user and an `item`");
+        let (at, width) = self.item_block(spec, 1);
+        self.unless(user == width, OF, "name blocks of one width");
         let query = self.stack.queries.len();
         self.stack.queries.push(at);
-        Some((Kind::Vector { at, query }, of, Side::Pair, 1))
+        self.push(Kind::Vector { at, query }, of, Side::Pair, 1);
     }
 
-    fn mean(&mut self, spec: json::Place<'_>) -> Built {
+    fn mean(&mut self, spec: json::Place<'a>) {
         let over = spec.key("over").given().map_or("numbers", json::Place::text);
-        let known = over == "numbers" || over == "probabilities";
-        self.unless(known, "ranker.blocks.over", "name one of numbers, probabilities")?;
-        let (blend, count) = (over == "probabilities", spec.key("of").len());
-        self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }), spec)
+        let blend = over == "probabilities";
+        self.unless(blend || over == "numbers", "ranker.blocks.over", "name one of numbers, probabilities");
+        let count = spec.key("of").len();
+        self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }), spec);
     }
 
     /// A block that makes one list of numbers of several of its width. It depends on all that they depend on.
-    fn elementwise(&mut self, kind: Kind, spec: json::Place<'_>) -> Built {
-        let of = self.of(spec)?;
-        let Place { mut side, width, .. } = *of.first()?;
-        for place in &of {
-            self.unless(place.width == width, OF, "name blocks of one width")?;
-            if place.side != side {
-                side = Side::Pair;
-            }
-        }
-        Some((kind, of, side, width))
+    fn elementwise(&mut self, kind: Kind, spec: json::Place<'a>) {
+        let of = self.of(spec);
+        let width = of.first().map_or(0, |place| place.width);
+        let fits = of.iter().all(|place| place.width == width);
+        self.unless(fits, OF, "name blocks of one width");
+        let side = side_of(&of);
+        self.push(kind, of, side, width);
     }
+}
+
+/// The side that all numbers depend on that stand there; the pair where that is not one.
+fn side_of(of: &[Place]) -> Side {
+    let mut side = of.first().map_or(Side::Pair, |place| place.side);
+    for place in of {
+        if place.side != side {
+            side = Side::Pair;
+        }
+    }
+    side
 }

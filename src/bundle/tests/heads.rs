@@ -92,12 +92,12 @@ fn hostile_priors_are_refused_by_the_name_of_the_tensor() {
     let mut mean = MEAN;
     mean[2] = f32::NEG_INFINITY;
     let nan = packed(&spec, (&[5], &mean), (&[5, 5], &good)).unwrap_err();
-    assert_eq!(nan, BundleError::tensor("head.mean", TensorFault::NotFinite { at: 2 }));
+    assert_eq!(nan, BundleError::Tensor { name: "head.mean".into(), fault: TensorFault::NotFinite { at: 2 } });
     // Without the section its tensors are nobody's; without the tensors the section is none.
     let stray = packed(&all_spec(), (&[5], &MEAN), (&[5, 5], &good)).unwrap_err();
     assert!(matches!(stray, BundleError::Tensor { fault: TensorFault::Unexpected, .. }), "{stray}");
     let bare = written(&spec, &ALL, &ALL_MORE).unwrap_err();
-    assert_eq!(bare, BundleError::tensor("head.mean", TensorFault::Missing));
+    assert_eq!(bare, BundleError::Tensor { name: "head.mean".into(), fault: TensorFault::Missing });
 }
 
 #[test]

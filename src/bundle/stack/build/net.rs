@@ -1,10 +1,9 @@
 //! Nets: their specs and tensors.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Builder, Built, OF};
-use crate::block::layer::{Activation, MOST_WIDTH, Weights};
+use super::{Builder, MOST_WIDTH, OF, side_of};
+use crate::block::layer::{Activation, Weights};
 use crate::block::net::{Cross, CrossWeights, Mlp, Mmoe, MmoeWeights};
 use crate::block::{BlockError, Net};
 use crate::bundle::stack::kind::Kind;
@@ -13,199 +12,191 @@ use crate::bundle::{MOST_EXPERTS, MOST_LAYERS, MOST_TASKS};
 use crate::json;
 
 pub(super) const WIDTHS: &str = "ranker.blocks.widths";
-pub(super) const ACTIVATION: &str = "ranker.blocks.activation";
-const LAST: &str = "ranker.blocks.last";
+pub(super) const LAYERS: &str = "ranker.blocks.layers";
+const GROUPS: &str = "give 1 to 16 experts, 1 to 8 tasks";
 
-/// What a net reads: the places, for each its side and how many numbers, all of them together, and the side of the block itself.
+/// What a net reads: the places, for each its side and how many numbers, and all of them together.
 struct Input {
     of: Vec<Place>,
     sides: Vec<(Side, usize)>,
     width: usize,
-    side: Side,
 }
 
-/// The name of a tensor of a layer.
-pub(super) fn part(before: &str, layer: usize, after: &str) -> String {
-    // There are fewer than ten layers.
-    let digit = ["0", "1", "2", "3", "4", "5", "6", "7"].get(layer).copied().unwrap_or("");
-    [before, digit, after].concat()
-}
+/// What follows the sums of a layer: the activation, and whether there is a norm before it.
+pub(super) type How = (Activation, bool);
 
-impl Builder<'_, '_> {
-    fn input(&mut self, spec: json::Place<'_>) -> Option<Input> {
-        let of = self.of(spec)?;
-        let mut side = of.first()?.side;
-        let mut width = 0usize;
+impl<'a> Builder<'_, 'a> {
+    #[inline(never)]
+    fn input(&mut self, spec: json::Place<'a>) -> Input {
+        let of = self.of(spec);
+        let side = side_of(&of);
+        let (mut sides, mut width) = (Vec::new(), 0usize);
         for place in &of {
             width = width.saturating_add(place.width);
-            if place.side != side {
-                side = Side::Pair;
-            }
+            // What depends on one side alone is computed there from its beginning to its end, so nothing of it is cut.
+            sides.push((if side == Side::Pair { place.side } else { Side::Pair }, place.width));
         }
-        self.unless(width <= MOST_WIDTH, OF, "read at most 4096 numbers")?;
-        // What depends on one side alone is computed there from its beginning to its end, so nothing of it is cut.
-        let cut = |place: &Place| (if side == Side::Pair { place.side } else { Side::Pair }, place.width);
-        let sides = of.iter().map(cut).collect();
-        Some(Input { of, sides, width, side })
+        self.unless(width <= MOST_WIDTH, OF, "read at most 4096 numbers");
+        Input { of, sides, width }
     }
 
-    fn net(&mut self, name: &str, input: Input, net: Result<Net, BlockError>) -> Built {
-        let net = self.made(name, net)?;
-        let width = net.width();
-        Some((Kind::Net(net), input.of, input.side, width))
+    #[inline(never)]
+    fn net(&mut self, input: Input, net: Result<Net, BlockError>) {
+        match net {
+            Ok(net) => {
+                let (width, side) = (net.width(), side_of(&input.of));
+                self.push(Kind::Net(net), input.of, side, width);
+            }
+            Err(error) => self.tensors.against(error),
+        }
     }
 
-    pub(super) fn widths(&mut self, spec: json::Place<'_>, key: &'static str, at: &'static str) -> Option<Vec<usize>> {
+    #[inline(never)]
+    pub(super) fn widths(&mut self, spec: json::Place<'a>, key: &'static str, at: &'static str) -> Vec<usize> {
         let list = spec.key(key);
         let count = list.len();
-        self.unless((1..=MOST_LAYERS).contains(&count), at, "give 1 to 8 widths of layers")?;
+        self.unless((1..=MOST_LAYERS).contains(&count), at, "give 1 to 8 widths of layers");
         let mut widths = Vec::new();
         for index in 0..count {
-            let width = list.at(index).count();
-            self.unless((1..=MOST_WIDTH).contains(&width), at, "give widths of 1 to 4096")?;
-            widths.push(width);
+            widths.push(self.count(list.at(index), MOST_WIDTH, at, "give widths of 1 to 4096"));
         }
-        Some(widths)
+        widths
     }
 
-    /// A number of groups.
-    fn groups(&mut self, spec: json::Place<'_>, key: &'static str, at: &'static str, most: usize) -> Option<usize> {
-        let count = spec.key(key).count();
-        self.unless((1..=most).contains(&count), at, "give 1 to 16 experts, 1 to 8 tasks")?;
-        Some(count)
-    }
-
+    #[inline(never)]
     pub(super) fn activation(
         &mut self,
-        spec: json::Place<'_>,
+        spec: json::Place<'a>,
         key: &'static str,
         at: &'static str,
         otherwise: Activation,
-    ) -> Option<Activation> {
-        let Some(name) = spec.key(key).given() else { return Some(otherwise) };
-        let known = match name.text() {
-            "none" => Some(Activation::None),
-            "relu" => Some(Activation::Relu),
-            "prelu" => Some(Activation::Prelu),
-            "silu" => Some(Activation::Silu),
-            _ => None,
-        };
-        self.unless(known.is_some(), at, "name one of none, relu, prelu, silu")?;
-        known
+    ) -> Activation {
+        let Some(name) = spec.key(key).given() else { return otherwise };
+        match name.text() {
+            "none" => Activation::None,
+            "prelu" => Activation::Prelu,
+            "silu" => Activation::Silu,
+            other => {
+                self.unless(other == "relu", at, "name one of none, relu, prelu, silu");
+                Activation::Relu
+            }
+        }
     }
 
-    /// The tensors of one layer, of `groups` side by side where that is more than none.
-    pub(super) fn layer(
+    /// The activation of all layers but the last.
+    pub(super) fn inner(&mut self, spec: json::Place<'a>) -> Activation {
+        self.activation(spec, "activation", "ranker.blocks.activation", Activation::Relu)
+    }
+
+    /// Takes a tensor that may be left out.
+    #[inline(never)]
+    fn maybe(&mut self, part: &str, shape: &[usize]) -> Vec<f32> {
+        if self.tensors.has(part) { self.tensors.numbers(part, shape) } else { Vec::new() }
+    }
+
+    /// The tensors of layers, each of `groups` side by side where that is more than none: those under a name, of these widths over so many inputs.
+    #[inline(never)]
+    pub(super) fn layers(
         &mut self,
-        name: &str,
-        (before, number): (&str, usize),
-        (groups, width, inputs): (Option<usize>, usize, usize),
-        (activation, norm): (Activation, bool),
-    ) -> Option<Weights> {
-        let shape = [groups.unwrap_or(1), width, inputs];
-        let shape = if groups.is_some() { &shape[..] } else { shape.get(1..)? };
-        let short = shape.split_last()?.1;
-        let weight = self.tensors.numbers(name, &part(before, number, ".weight"), shape)?.1;
-        let bias = part(before, number, ".bias");
-        let bias = if self.tensors.has(name, &bias) { self.tensors.numbers(name, &bias, short)?.1 } else { Vec::new() };
-        let [mut gain, mut shift, mut alpha] = [const { Vec::new() }; 3];
-        if norm {
-            gain = self.tensors.numbers(name, &part(before, number, ".norm.weight"), short)?.1;
-            shift = self.tensors.numbers(name, &part(before, number, ".norm.bias"), short)?.1;
-        }
-        if activation == Activation::Prelu {
-            let part = part(before, number, ".alpha");
-            let one = self.tensors.shape(name, &part) == Some(&[1]);
-            alpha = self.tensors.numbers(name, &part, if one { &[1] } else { short })?.1;
-        }
-        let groups = groups.unwrap_or(1);
-        let layer =
-            Weights { groups, width, inputs, shared: false, activation, weight, bias, norm: [gain, shift], alpha };
-        let sound = groups.saturating_mul(width) <= MOST_WIDTH;
-        self.unless(sound, WIDTHS, "give layers of at most 4096 numbers, those of all experts or tasks together")?;
-        Some(layer)
-    }
-
-    #[inline(never)]
-    pub(super) fn mlp(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let (input, widths) = (self.input(spec)?, self.widths(spec, "widths", WIDTHS)?);
-        let activation = self.activation(spec, "activation", ACTIVATION, Activation::Relu)?;
-        let last = self.activation(spec, "last", LAST, Activation::None)?;
-        let norm = spec.key("norm").given().is_some_and(json::Place::flag);
-        let (mut layers, mut inputs) = (Vec::new(), input.width);
+        before: &'static str,
+        groups: Option<usize>,
+        (widths, inputs): (&[usize], usize),
+        [inner, last]: [How; 2],
+    ) -> Vec<Weights> {
+        let (mut layers, mut inputs) = (Vec::new(), inputs);
         for (number, width) in widths.iter().enumerate() {
-            let inner = number + 1 < widths.len();
-            let how = if inner { (activation, norm) } else { (last, false) };
-            layers.push(self.layer(name, ("", number), (None, *width, inputs), how)?);
+            let (activation, norm) = if number + 1 < widths.len() { inner } else { last };
+            self.tensors.layer(before, number);
+            let shape = [groups.unwrap_or(1), *width, inputs];
+            let shape = if groups.is_some() { &shape[..] } else { shape.get(1..).unwrap_or_default() };
+            let short = shape.get(..shape.len().saturating_sub(1)).unwrap_or_default();
+            let mut layer = Weights {
+                groups: groups.unwrap_or(1),
+                width: *width,
+                inputs,
+                activation,
+                weight: self.tensors.numbers(".weight", shape),
+                bias: self.maybe(".bias", short),
+                ..Weights::default()
+            };
+            if norm {
+                layer.norm = [".norm.weight", ".norm.bias"].map(|part| self.tensors.numbers(part, short));
+            }
+            if activation == Activation::Prelu {
+                let one = self.tensors.size(".alpha", 0) == 1 && self.tensors.size(".alpha", 1) == 0;
+                layer.alpha = self.tensors.numbers(".alpha", if one { &[1] } else { short });
+            }
+            let sound = layer.groups.saturating_mul(*width) <= MOST_WIDTH;
+            self.unless(sound, WIDTHS, "give layers of at most 4096 numbers, those of all experts or tasks together");
             inputs = *width;
+            layers.push(layer);
         }
-        let net = Mlp::new(&layers, &input.sides).map(Net::Mlp);
-        self.net(name, input, net)
+        layers
     }
 
     #[inline(never)]
-    pub(super) fn cross(&mut self, name: &str, spec: json::Place<'_>) -> Built {
-        let input = self.input(spec)?;
-        let (count, width) = (spec.key("layers").count(), input.width);
-        self.unless((1..=MOST_LAYERS).contains(&count), "ranker.blocks.layers", "give 1 to 8 layers")?;
-        let rank = spec.key("rank").given().map(json::Place::count);
-        let sound = rank.is_none_or(|rank| (1..=MOST_WIDTH).contains(&rank));
-        self.unless(sound, "ranker.blocks.rank", "give a rank of 1 to 4096")?;
+    pub(super) fn mlp(&mut self, spec: json::Place<'a>) {
+        let (input, widths) = (self.input(spec), self.widths(spec, "widths", WIDTHS));
+        let activation = self.inner(spec);
+        let last = self.activation(spec, "last", "ranker.blocks.last", Activation::None);
+        let norm = spec.key("norm").given().is_some_and(json::Place::flag);
+        let layers = self.layers("", None, (&widths, input.width), [(activation, norm), (last, false)]);
+        let net = Mlp::new(&layers, &input.sides).map(Net::Mlp);
+        self.net(input, net);
+    }
+
+    #[inline(never)]
+    pub(super) fn cross(&mut self, spec: json::Place<'a>) {
+        let input = self.input(spec);
+        let width = input.width;
+        let count = self.count(spec.key("layers"), MOST_LAYERS, LAYERS, "give 1 to 8 layers");
+        let rank = match spec.key("rank").given() {
+            Some(rank) => self.count(rank, MOST_WIDTH, "ranker.blocks.rank", "give a rank of 1 to 4096"),
+            None => 0,
+        };
         let mut layers = Vec::new();
         for number in 0..count {
-            let (u, v) = match rank {
-                Some(rank) => (
-                    self.tensors.numbers(name, &part("", number, ".u"), &[width, rank])?.1,
-                    self.tensors.numbers(name, &part("", number, ".v"), &[rank, width])?.1,
-                ),
-                None => (self.tensors.numbers(name, &part("", number, ".weight"), &[width, width])?.1, Vec::new()),
+            self.tensors.layer("", number);
+            let (u, v) = if rank > 0 {
+                (self.tensors.numbers(".u", &[width, rank]), self.tensors.numbers(".v", &[rank, width]))
+            } else {
+                (self.tensors.numbers(".weight", &[width, width]), Vec::new())
             };
-            let bias = self.tensors.list(name, &part("", number, ".bias"), width)?;
-            layers.push(CrossWeights { width, rank: rank.unwrap_or(0), u, v, bias });
+            layers.push(CrossWeights { width, rank, u, v, bias: self.tensors.numbers(".bias", &[width]) });
         }
         let net = Cross::new(&layers, &input.sides).map(Net::Cross);
-        self.net(name, input, net)
+        self.net(input, net);
     }
 
     #[inline(never)]
-    pub(super) fn mmoe(&mut self, name: &str, spec: json::Place<'_>) -> Built {
+    pub(super) fn mmoe(&mut self, spec: json::Place<'a>) {
         const TOWERS: &str = "ranker.blocks.towers";
-        let input = self.input(spec)?;
-        let experts = self.groups(spec, "experts", "ranker.blocks.experts", MOST_EXPERTS)?;
-        let tasks = self.groups(spec, "tasks", "ranker.blocks.tasks", MOST_TASKS)?;
-        let (widths, towers) = (self.widths(spec, "widths", WIDTHS)?, self.widths(spec, "towers", TOWERS)?);
-        self.unless(towers.last() == Some(&1), TOWERS, "a tower ends in one number")?;
-        let activation = self.activation(spec, "activation", ACTIVATION, Activation::Relu)?;
-        let (mut of, mut inputs) = (MmoeWeights::default(), input.width);
-        for (number, width) in widths.iter().enumerate() {
-            let shape = (Some(experts), *width, inputs);
-            let mut layer = self.layer(name, ("expert.", number), shape, (activation, false))?;
-            layer.shared = number == 0;
-            of.experts.push(layer);
-            inputs = *width;
-        }
-        let weight = self.tensors.numbers(name, "gate.weight", &[tasks, experts, input.width])?.1;
-        let bias = if self.tensors.has(name, "gate.bias") {
-            self.tensors.numbers(name, "gate.bias", &[tasks, experts])?.1
-        } else {
-            Vec::new()
+        let input = self.input(spec);
+        let experts = self.count(spec.key("experts"), MOST_EXPERTS, "ranker.blocks.experts", GROUPS);
+        let tasks = self.count(spec.key("tasks"), MOST_TASKS, "ranker.blocks.tasks", GROUPS);
+        let (widths, towers) = (self.widths(spec, "widths", WIDTHS), self.widths(spec, "towers", TOWERS));
+        self.unless(towers.last() == Some(&1), TOWERS, "a tower ends in one number");
+        let (how, none) = ((self.inner(spec), false), (Activation::None, false));
+        let mut of = MmoeWeights {
+            experts: self.layers("expert.", Some(experts), (&widths, input.width), [how, how]),
+            ..MmoeWeights::default()
         };
+        if let Some(first) = of.experts.first_mut() {
+            first.shared = true;
+        }
+        self.tensors.block(self.name);
         of.gate = Weights {
             groups: tasks,
             width: experts,
             inputs: input.width,
             shared: true,
-            weight,
-            bias,
+            weight: self.tensors.numbers("gate.weight", &[tasks, experts, input.width]),
+            bias: self.maybe("gate.bias", &[tasks, experts]),
             ..Weights::default()
         };
-        for (number, width) in towers.iter().enumerate() {
-            let inner = number + 1 < towers.len();
-            let how = (if inner { activation } else { Activation::None }, false);
-            of.towers.push(self.layer(name, ("tower.", number), (Some(tasks), *width, inputs), how)?);
-            inputs = *width;
-        }
+        let inputs = widths.last().copied().unwrap_or(0);
+        of.towers = self.layers("tower.", Some(tasks), (&towers, inputs), [how, none]);
         let net = Mmoe::new(&of, &input.sides).map(Net::Mmoe);
-        self.net(name, input, net)
+        self.net(input, net);
     }
 }

@@ -13,75 +13,68 @@ use crate::json;
 const CALIBRATION: &str = "ranker.tiers.tasks.calibration";
 const BLEND: &str = "ranker.tiers.blend";
 
-impl Builder<'_, '_> {
+impl<'a> Builder<'_, 'a> {
     #[inline(never)]
-    pub(super) fn tiers(&mut self, spec: json::Place<'_>) -> Option<()> {
+    pub(super) fn tiers(&mut self, spec: json::Place<'a>) {
         let count = spec.len();
-        self.unless((1..=MOST_TIERS).contains(&count), "ranker.tiers", "give 1 to 3 of them, the fullest first")?;
+        self.unless((1..=MOST_TIERS).contains(&count), "ranker.tiers", "give 1 to 3 of them, the fullest first");
         for tier in 0..count {
             let tier = spec.at(tier).only(&["tasks", "blend"]);
             let specs = tier.key("tasks");
             let count = specs.len();
-            self.unless((1..=MOST_TASKS).contains(&count), TASKS, "give 1 to 8 of them")?;
+            self.unless((1..=MOST_TASKS).contains(&count), TASKS, "give 1 to 8 of them");
             let mut tasks: Vec<Task> = Vec::new();
             for at in 0..count {
-                let task = self.task(specs.at(at), at, count)?;
+                let task = self.task(specs.at(at), at, count);
                 let twice = tasks.iter().any(|other| other.label == task.label);
-                self.unless(!twice, "ranker.tiers.tasks.label", "a label stands there twice")?;
+                self.unless(!twice, "ranker.tiers.tasks.label", "a label stands there twice");
                 tasks.push(task);
             }
-            let blend = match tier.key("blend").given() {
-                Some(blend) => Some(self.blend(blend, count)?),
-                None => None,
-            };
+            let blend = tier.key("blend").given().and_then(|blend| self.blend(blend, count));
             self.stack.tiers.push(Tier { tasks, blend });
             self.stack.reads.push(core::mem::take(&mut self.found));
         }
-        Some(())
     }
 
-    fn task(&mut self, spec: json::Place<'_>, number: usize, tasks: usize) -> Option<Task> {
+    fn task(&mut self, spec: json::Place<'a>, number: usize, tasks: usize) -> Task {
         spec.only(&["label", "of", "gains", "calibration"]);
-        let label = named(spec.key("label"), "ranker.tiers.tasks.label", &mut self.tensors.notes)?.to_string();
-        let (gains, read) = (spec.key("gains").given(), self.of(spec)?);
+        let label = named(spec.key("label"), "ranker.tiers.tasks.label", &mut self.tensors.notes).to_string();
+        let (gains, read) = (spec.key("gains").given(), self.of(spec));
         let fits = gains.is_none_or(|gains| gains.len() == read.len());
-        self.unless(fits, "ranker.tiers.tasks.gains", "give one number for each block")?;
+        self.unless(fits, "ranker.tiers.tasks.gains", "give one number for each block");
         let mut of = Vec::new();
-        for (at, place) in read.into_iter().enumerate() {
+        for (at, place) in read.iter().enumerate() {
             let gain = gains.map_or(1.0, |gains| gains.at(at).single());
-            self.unless(gain.is_finite(), "ranker.tiers.tasks.gains", "give finite numbers")?;
+            self.unless(gain.is_finite(), "ranker.tiers.tasks.gains", "give finite numbers");
             // A block of one number serves every task, one of as many as there are tasks gives each its own.
             let sound = place.width == 1 || place.width == tasks;
-            self.unless(sound, TASKS, "name blocks of width 1, or of one number for each task")?;
+            self.unless(sound, TASKS, "name blocks of width 1, or of one number for each task");
             let from = place.from + if place.width == 1 { 0 } else { number };
-            of.push((Place { from, width: 1, ..place }, gain));
+            of.push((Place { from, width: 1, ..*place }, gain));
         }
-        let calibration = match spec.key("calibration").given() {
-            Some(calibration) => Some(self.calibration(calibration)?),
-            None => None,
-        };
-        Some(Task { label, of, calibration })
+        let calibration = spec.key("calibration").given().and_then(|calibration| self.calibration(calibration));
+        Task { label, of, calibration }
     }
 
     /// The one key of an object that may have one of two or three.
-    fn one_key(&mut self, spec: json::Place<'_>, at: &'static str) -> Option<()> {
-        self.unless(spec.len() == 1, at, "give one of its keys")
+    fn one_key(&mut self, spec: json::Place<'a>, at: &'static str) {
+        self.unless(spec.len() == 1, at, "give one of its keys");
     }
 
     #[inline(never)]
-    fn calibration(&mut self, spec: json::Place<'_>) -> Option<Calibration> {
+    fn calibration(&mut self, spec: json::Place<'a>) -> Option<Calibration> {
         spec.only(&["platt", "steps", "line"]);
-        self.one_key(spec, CALIBRATION)?;
-        let made = if let Some(platt) = spec.key("platt").given() {
-            self.unless(platt.len() == 2, CALIBRATION, "give two numbers")?;
+        self.one_key(spec, CALIBRATION);
+        let (platt, line) = (spec.key("platt").given(), spec.key("line").given());
+        let made = if let Some(platt) = platt {
+            self.unless(platt.len() == 2, CALIBRATION, "give two numbers");
             Calibration::platt(platt.at(0).single(), platt.at(1).single())
         } else {
-            let line = spec.key("line").given();
             let list = line.unwrap_or(spec.key("steps"));
             let mut knots = Vec::new();
             for at in 0..list.len() {
                 let knot = list.at(at);
-                self.unless(knot.len() == 2, CALIBRATION, "give knots of two numbers")?;
+                self.unless(knot.len() == 2, CALIBRATION, "give knots of two numbers");
                 knots.push([knot.at(0).single(), knot.at(1).single()]);
             }
             Calibration::knots(knots, line.is_some())
@@ -90,23 +83,23 @@ impl Builder<'_, '_> {
             made.is_ok(),
             CALIBRATION,
             "give 1 to 64 knots that rise and do not fall, or a slope above 0, all within a million",
-        )?;
+        );
         made.ok()
     }
 
     #[inline(never)]
-    fn blend(&mut self, spec: json::Place<'_>, tasks: usize) -> Option<Blend> {
+    fn blend(&mut self, spec: json::Place<'a>, tasks: usize) -> Option<Blend> {
         spec.only(&["powers", "sum"]);
-        self.one_key(spec, BLEND)?;
+        self.one_key(spec, BLEND);
         let powers = spec.key("powers").given();
         let list = powers.unwrap_or(spec.key("sum"));
-        self.unless(list.len() == tasks, BLEND, "give one number for each task")?;
         let mut weights = Vec::new();
-        for at in 0..tasks {
+        for at in 0..list.len() {
             weights.push(list.at(at).single());
         }
+        self.unless(weights.len() == tasks, BLEND, "give one number for each task");
         let made = Blend::new(powers.is_some(), &weights);
-        self.unless(made.is_ok(), BLEND, "give numbers of 0 or more, not all of them 0")?;
+        self.unless(made.is_ok(), BLEND, "give numbers of 0 or more, not all of them 0");
         made.ok()
     }
 }
