@@ -41,36 +41,69 @@ async function glueFactory(file) {
   source = source.replace(/if \(cachedDataViewMemory0 === null \|\|.*\{$/m,
     'if (cachedDataViewMemory0 === null || cachedDataViewMemory0.buffer !== wasm.memory.buffer) {')
   source = replaced(source, 'cachedDataViewMemory0.buffer !== wasm.memory.buffer', 'cachedDataViewMemory0.buffer !== wasm.memory.buffer', file)
+  // There is no finalisation on phones: an engine lives until it is freed.
+  source = source.replace(/^.*EngineFinalization\.(un)?register\(.*\n/gm, '').replace(/^const EngineFinalization[^;]*;\n/m, '').replace(/^if \(Symbol\.dispose\).*\n/m, '')
+  source = source.replace(/^export function (\w+)/gm, 'api.$1 = function').replace(/^export class (\w+)/gm, 'const $1 = api.$1 = class')
+  if (/^export|EngineFinalization/m.test(source)) throw new Error(`${file}: an export or a finaliser of another form than before`)
   const { code } = await esbuild.transform(source, {
-    format: 'cjs', target: 'es2017', minifySyntax: true,
-    define: { TextDecoder: 'Utf8Decoder', TextEncoder: 'Utf8Encoder', FinalizationRegistry: 'undefined', WebAssembly: 'undefined',
+    target: 'es2017', minifySyntax: true,
+    define: { TextDecoder: 'Utf8Decoder', TextEncoder: 'Utf8Encoder', WebAssembly: 'undefined',
       // Linked in for 64-bit numbers, which the engine never gives to JavaScript.
       BigInt: 'undefined' },
   })
-  return `const { Utf8Decoder, Utf8Encoder } = require('./utf8')
-module.exports = function createGlue() {
-const module = { exports: {} }
+  return `import { Utf8Decoder, Utf8Encoder } from './utf8'
+export default function createGlue() {
+const api = {}
 ${code}
-return module.exports
+return api
 }`
 }
+
+/**
+ * A module of js/src as the bundler takes it smallest: with `import` and `export` all of them share one scope, with `require` each has a
+ * function of its own. The sources are CommonJS, as the tests require them.
+ */
+function asModule(source, file) {
+  const module = source
+    .replace(/^const (\w+) = require\('zhiji-glue'\)$/gm, "import $1 from 'zhiji-glue'")
+    .replace(/^const (\w+) = require\(('.*')\)$/gm, 'import * as $1 from $2')
+    .replace(/^const (\{.*\}) = require\(('.*')\)$/gm, 'import $1 from $2')
+    .replace(/^module\.exports = (\{[\w, ]+\})$/gm, 'export $1')
+  const left = /\b(require\(|module\.exports).*/.exec(module)
+  if (left) throw new Error(`${file}: not of the form that the bundle knows: ${left[0]}`)
+  return module
+}
+
+/**
+ * Properties that only js/src itself knows, and that get short names in the bundle. Not here: what pages, components, WeChat or the engine name.
+ */
+const PRIVATE = `
+shownIds pushedIds exhausted isCurrent fastCalls trial wasSlow wasFast interner pace logOpen unflushed flushTimer adaptTimer sliceEvents rebuilds
+attachSync readLogInto flushSoon consentStands useKey rebuild handleOf errorListeners consentListeners catalogue folderOf switching sharedFolder
+accountFolder keyName foldersMade retryTimer chain inOrder readFolder pathOf drain isWriter makeFolders execute retryLater originMs askedMs
+nextRoot rootsLeft receiver recheck askRoot proceed onGrid install totalMs recordOf abandon measure openLogIfAllowed logClosed
+readControl readBundles readBundle readLog readKey keepKey hasLog setHidden`.trim().split(/\s+/)
 
 /** The whole package as one file. */
 async function bundle(entry, glue, version) {
   const { outputFiles } = await esbuild.build({
-    entryPoints: [entry], bundle: true, write: false, format: 'cjs', platform: 'neutral', target: 'es2017', charset: 'utf8',
-    minify: true, legalComments: 'none', mainFields: ['main'],
+    entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'neutral', target: 'es2017', charset: 'utf8',
+    minify: true, legalComments: 'none', mainFields: ['main'], mangleProps: new RegExp(`^(${PRIVATE.join('|')})$`),
     define: { ZHIJI_VERSION: JSON.stringify(version) },
-    banner: { js: '"use strict";' },
     plugins: [{
       name: 'glue',
       setup(build) {
         build.onResolve({ filter: /^zhiji-glue$/ }, () => ({ path: 'glue.js', namespace: 'glue' }))
         build.onLoad({ filter: /.*/, namespace: 'glue' }, () => ({ contents: glue, resolveDir: path.join(here, 'src') }))
+        build.onLoad({ filter: /\.js$/ }, ({ path: file }) => ({ contents: asModule(fs.readFileSync(file, 'utf8'), file) }))
       },
     }],
   })
-  return outputFiles[0].text
+  // Pages require the package: the one list of exports at the end becomes an object.
+  const text = outputFiles[0].text
+  const [list, names] = /export\s*\{([^}]*)\};?\s*$/.exec(text)
+  const entries = names.split(',').map((name) => name.trim().split(' as ')).map(([inner, outer]) => (outer ? `${outer}:${inner}` : inner))
+  return `"use strict";${text.slice(0, -list.length)}module.exports={${entries.join()}};\n`
 }
 
 /** wasm2js writes a module that instantiates itself with its own glue; here it waits to be given one. */

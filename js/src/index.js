@@ -21,10 +21,9 @@ const once = () => {
   return made
 }
 
-module.exports = {
-  open: (/** @type {any} */ options) => once().open(options),
-  current: (/** @type {string} */ name) => once().current(name),
-  defineSchema,
-  // @ts-ignore -- a constant of the build
-  version: ZHIJI_VERSION,
-}
+const open = (/** @type {any} */ options) => once().open(options)
+const current = (/** @type {string} */ name) => once().current(name)
+// @ts-ignore -- a constant of the build
+const version = ZHIJI_VERSION
+
+module.exports = { open, current, defineSchema, version }

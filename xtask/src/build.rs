@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use crate::process::{Workspace, read, run, step};
 use crate::setup::Tools;
 use crate::stamp::Stamp;
-use crate::wasm::without_exported_globals;
+use crate::wasm::{for_phones, renamed, short_names};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "phone";
@@ -81,6 +81,7 @@ fn stamp(workspace: &Workspace, name: &str) -> Result<Stamp> {
     Stamp::new(out(workspace, name).join(".stamp"))
         .text(&read(workspace.command("rustc").arg("-vV"))?)
         .text(include_str!("build.rs"))
+        .text(include_str!("wasm.rs"))
         .tree(&workspace.path("src"))?
         .tree(&workspace.path("Cargo.toml"))?
         .tree(&workspace.path("Cargo.lock"))
@@ -124,6 +125,8 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
             glue.args(["--target", "bundler", "--no-typescript", "--out-name", "zhiji", "--out-dir"]).arg(&folder);
             glue.arg(linked);
             run(tools.on_path(&mut glue)?)?;
+            let script = folder.join("zhiji_bg.js");
+            fs::write(&script, renamed(&fs::read_to_string(&script)?, &short_names(&fs::read(&wasm)?)?)?)?;
             optimise(workspace, module, &wasm, &wasm)?;
             compress(workspace, &wasm)
         })
@@ -151,7 +154,7 @@ fn compile(workspace: &Workspace, module: &Module, package: &str, file: &str) ->
 /// Takes out what phones must not see, and lets wasm-opt make the rest small.
 fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> Result<()> {
     let linked = fs::read(from)?;
-    fs::write(to, without_exported_globals(&linked)?)?;
+    fs::write(to, for_phones(&linked, &short_names(&linked)?)?)?;
     let mut optimise = workspace.npm_bin("wasm-opt");
     optimise.args(module.features).args(OPTIMISE).args(["--strip-producers", "--strip-debug"]);
     run(optimise.arg(to).arg("-o").arg(to))
@@ -183,6 +186,7 @@ fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &st
         Stamp::new(folder.join(format!(".stamp-{}", module.name)))
             .text(&read(workspace.command("rustc").arg("-vV"))?)
             .text(include_str!("build.rs"))
+            .text(include_str!("wasm.rs"))
             .tree(&workspace.path("src"))?
             .tree(&workspace.path(sources))?
             .tree(&workspace.path("Cargo.toml"))?
