@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::order::by_likeness;
 use crate::process::{Workspace, read, run, step};
 use crate::setup::Tools;
 use crate::stamp::Stamp;
@@ -157,7 +158,9 @@ fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> R
     fs::write(to, for_phones(&linked, &short_names(&linked)?)?)?;
     let mut optimise = workspace.npm_bin("wasm-opt");
     optimise.args(module.features).args(OPTIMISE).args(["--strip-producers", "--strip-debug"]);
-    run(optimise.arg(to).arg("-o").arg(to))
+    run(optimise.arg(to).arg("-o").arg(to))?;
+    fs::write(to, by_likeness(&fs::read(to)?)?)?;
+    Ok(())
 }
 
 /// The engine's scoring as bare modules for the benchmarks, in a folder.
