@@ -141,6 +141,8 @@ pub struct Builder<'a> {
     pub blocks: Vec<Block>,
     /// The tensors so far.
     pub params: Params,
+    /// How many labels are learnt.
+    pub labels: usize,
     /// Draws first numbers.
     pub noise: Noise,
     /// Rows of items by place in the catalogue, once a block has asked for them; `u32::MAX` without one.

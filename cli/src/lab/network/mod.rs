@@ -14,7 +14,7 @@ use crate::lab::examples::{Catalogue, Chunk, Standard};
 use anyhow::{Context as _, bail};
 use build::{Builder, Keys, Made};
 use params::{Gradients, Params};
-use pass::{At, Batch, Disturbance, Noise, Numbers, Scratch, Side};
+use pass::{At, Batch, Disturbance, Kept, Noise, Numbers, Scratch, Side};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
@@ -116,6 +116,7 @@ pub struct Network {
 pub struct Pass {
     numbers: Vec<Numbers>,
     scratch: Vec<Scratch>,
+    kept: Vec<Kept>,
     /// One logit for each pair and task.
     pub logits: Vec<f32>,
     /// The derivatives of the loss by them.
@@ -156,6 +157,7 @@ impl Network {
             standard,
             blocks: Vec::new(),
             params: Vec::new(),
+            labels: setting.labels.len(),
             noise: Noise(setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0005_eed0_fb10_c4e5),
             rows: None,
             name: String::new(),
@@ -214,6 +216,7 @@ impl Network {
         Pass {
             numbers: numbers.collect(),
             scratch: self.blocks.iter().map(|_| Scratch::default()).collect(),
+            kept: self.blocks.iter().map(|_| None).collect(),
             logits: Vec::new(),
             slopes: Vec::new(),
             gradients: Gradients::new(params),
@@ -236,6 +239,7 @@ impl Network {
                 before,
                 own,
                 scratch: &mut at.scratch[place],
+                kept: &mut at.kept[place],
                 disturbance: &mut at.disturbance,
             });
         }
@@ -284,6 +288,7 @@ impl Network {
                     before,
                     own: &mut rest[0],
                     scratch: &mut at.scratch[place],
+                    kept: &mut at.kept[place],
                     disturbance: &mut at.disturbance,
                 });
             }

@@ -68,6 +68,9 @@ pub struct Numbers {
     pub slope: Vec<f32>,
 }
 
+/// What a block keeps from its forward to its backward walk that is no list of numbers.
+pub type Kept = Option<Box<dyn std::any::Any + Send>>;
+
 /// Numbers that a block keeps from its forward to its backward walk.
 pub type Scratch = [Vec<f32>; 32];
 
@@ -137,6 +140,8 @@ pub struct At<'a> {
     pub own: &'a mut Numbers,
     /// What it keeps.
     pub scratch: &'a mut Scratch,
+    /// What else it keeps.
+    pub kept: &'a mut Kept,
     /// What is random.
     pub disturbance: &'a mut Disturbance,
 }

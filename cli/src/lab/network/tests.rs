@@ -7,7 +7,7 @@ use crate::lab::train::planted::{Planted, planted};
 use crate::lab::train::{Config, Given};
 
 /// Every kind of block that learns, in stacks that feed them all.
-const STACKS: [&str; 7] = [
+const STACKS: [&str; 12] = [
     "[[blocks]]\nblock = \"wide\"\nhashed = [\"id\", \"category\"]\nbuckets = 8",
     "[[blocks]]\nblock = \"fm\"\nhashed = [\"id\", \"category\"]\nbuckets = 8\ndim = 3\ninit = 0.5",
     "[[blocks]]\nblock = \"item\"\ndim = 3\nbuckets = 8\ninit = 0.7\nmost-items = 20\n[[blocks]]\nblock = \"recent\"\nof = [\"item\"]\n\
@@ -19,6 +19,16 @@ const STACKS: [&str; 7] = [
      [[blocks]]\nblock = \"cross\"\nname = \"full\"\nof = [\"cross\"]\nlayers = 1\n[[blocks]]\nblock = \"mlp\"\nof = [\"full\"]\nwidths = [4, 1]\nactivation = \"prelu\"",
     "[[blocks]]\nblock = \"item\"\ndim = 3\ninit = 0.7\n[[blocks]]\nblock = \"attention\"\nof = [\"item\"]\nwidths = [5, 1]\nactivation = \"silu\"\nsoftmax = true\n\
      [[blocks]]\nblock = \"mlp\"\nof = [\"attention\", \"item\"]\nwidths = [1]",
+    "[[blocks]]\nblock = \"item\"\ndim = 4\nbuckets = 8\ninit = 0.7\nmost-items = 20\n[[blocks]]\nblock = \"sequence\"\nof = [\"item\"]\nlayers = 2\nheads = 2\n\
+     inner = 5\nhistory = 6\n[[blocks]]\nblock = \"vector\"\nof = [\"sequence\", \"item\"]",
+    "[[blocks]]\nblock = \"item\"\ndim = 4\ninit = 0.7\n[[blocks]]\nblock = \"sequence\"\nof = [\"item\"]\nnorm = \"post\"\npositions = \"oldest\"\nscale = 2\n\
+     history = 3\nlast-norm = true\n[[blocks]]\nblock = \"vector\"\nof = [\"sequence\", \"item\"]",
+    "[[blocks]]\nblock = \"item\"\ndim = 4\ninit = 0.7\n[[blocks]]\nblock = \"sequence\"\nof = [\"item\"]\nnorm = \"query\"\nheads = 2\nlast-norm = false\n\
+     [[blocks]]\nblock = \"vector\"\nof = [\"sequence\", \"item\"]",
+    "[[blocks]]\nblock = \"dense\"\n[[blocks]]\nblock = \"item\"\ndim = 3\ninit = 0.7\n[[blocks]]\nblock = \"mmoe\"\nof = [\"dense\", \"item\"]\nexperts = 3\nwidths = [5, 4]\n\
+     towers = [3, 1]\nactivation = \"silu\"",
+    // So few that no step of a finite difference crosses a kink.
+    "[[blocks]]\nblock = \"item\"\ndim = 3\ninit = 0.7\n[[blocks]]\nblock = \"mmoe\"\nof = [\"item\"]\nexperts = 2\nwidths = [2]\nactivation = \"prelu\"",
     "[[blocks]]\nblock = \"item\"\ndim = 3\ninit = 0.7\n[[blocks]]\nblock = \"attention\"\nof = [\"item\"]\nwidths = [4, 1]\nhistory = 3\nactivation = \"silu\"\n\
      [[blocks]]\nblock = \"product\"\nof = [\"attention\", \"item\"]\n[[blocks]]\nblock = \"mlp\"\nof = [\"product\"]\nwidths = [1]",
 ];
@@ -109,7 +119,10 @@ fn gradients_of_every_loss_are_its_slopes() {
     for keys in ["loss = \"squared\"", "positive-weight = 3", "task-weights = [1, 0.25]"] {
         check(&shop, &format!("label = [\"click\", \"cart\"]\n{keys}\n{vector}"));
     }
-    for draw in ["uniform", "popularity", "batch"] {
+    // Two tasks of one mixture of experts, each with its own gate and tower.
+    let mixture = "[[blocks]]\nblock = \"dense\"\n[[blocks]]\nblock = \"mmoe\"\nof = [\"dense\"]\nexperts = 2\nwidths = [4]\nactivation = \"silu\"";
+    check(&shop, &format!("label = [\"click\", \"cart\"]\n{mixture}"));
+    for draw in ["uniform", "popularity", "batch", "all"] {
         for loss in ["bpr", "softmax"] {
             check(&shop, &format!("loss = \"{loss}\"\nnegatives = \"{draw}\"\ndraws = 3\n{vector}"));
         }

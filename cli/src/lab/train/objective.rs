@@ -53,6 +53,8 @@ pub struct Objective {
     loss: Loss,
     negatives: Negatives,
     draws: usize,
+    /// How many items there are.
+    items: u32,
     drawn: Vec<u32>,
     alias: Alias,
     log_taken: Vec<f32>,
@@ -103,6 +105,7 @@ impl Objective {
             loss: settings.loss,
             negatives: settings.negatives,
             draws: settings.draws,
+            items: catalogue.items.len() as u32,
             drawn,
             alias,
             log_taken,
@@ -130,10 +133,21 @@ impl Objective {
         self.draws() && self.negatives == Negatives::Batch
     }
 
+    fn whole(&self) -> bool {
+        self.draws() && self.negatives == Negatives::All
+    }
+
     /// Writes who meets what for these examples.
     pub fn gather(&self, chunk: &Chunk, examples: &[u32], noise: &mut Noise, batch: &mut Batch) {
         batch.clear();
         batch.users.extend_from_slice(examples);
+        if self.whole() {
+            batch.items.extend(0..self.items);
+            batch
+                .pairs
+                .extend((0u32..).take(examples.len()).flat_map(|at| (0..self.items).map(move |item| (at, item))));
+            return;
+        }
         for (at, example) in (0u32..).zip(examples) {
             let first = batch.items.len() as u32;
             batch.items.push(chunk.item[*example as usize]);
@@ -178,7 +192,12 @@ impl Objective {
             for task in (0..tasks).filter(|task| self.tasks[*task] == label) {
                 let at = user * group * tasks + task;
                 if self.draws() {
-                    let found = self.ranked(batch, user, group, |pair| logits[at + pair * tasks], &mut scratch);
+                    let own = match self.negatives {
+                        Negatives::All => chunk.item[example] as usize,
+                        Negatives::Batch => user,
+                        Negatives::Uniform | Negatives::Popularity => 0,
+                    };
+                    let found = self.ranked(batch, (user, own), group, |pair| logits[at + pair * tasks], &mut scratch);
                     sum += f64::from(weight * found);
                     for (pair, slope) in scratch.iter().enumerate() {
                         slopes[at + pair * tasks] = weight * share * slope;
@@ -224,14 +243,13 @@ impl Objective {
     fn ranked(
         &self,
         batch: &Batch,
-        user: usize,
+        (user, own): (usize, usize),
         group: usize,
         logit: impl Fn(usize) -> f32,
         slopes: &mut Vec<f32>,
     ) -> f32 {
         slopes.clear();
         slopes.resize(group, 0.0);
-        let own = if self.in_batch() { user } else { 0 };
         let item = |pair: usize| batch.items[batch.pairs[user * group + pair].1 as usize];
         let taken = item(own);
         // What was drawn by chance though it was taken is no example against itself.
@@ -251,7 +269,7 @@ impl Objective {
         let corrected = |pair: usize| {
             if self.in_batch() {
                 logit(pair) - self.log_taken[item(pair) as usize]
-            } else if pair == own {
+            } else if pair == own || self.whole() {
                 logit(pair)
             } else {
                 // `drawn` rises, so an item is found by halves.

@@ -57,6 +57,8 @@ pub enum Negatives {
     Popularity,
     /// The items that the other examples of the batch took.
     Batch,
+    /// Every item of the catalogue, nothing drawn: the whole softmax.
+    All,
 }
 
 /// Which weights are kept.
@@ -146,7 +148,7 @@ settings! {
     /// How items are drawn for `bpr` and `softmax` [default: popularity]
     #[clap(value_enum, help_heading = "What is minimised")]
     negatives: Negatives = Negatives::Popularity;
-    /// Items drawn for each example [default: 16]
+    /// Items drawn for each example, where they are [default: 16]
     #[clap(help_heading = "What is minimised")]
     draws: usize = 16;
     /// Power of the popularity with which items are drawn [default: 0.75]

@@ -4,6 +4,7 @@ use super::super::build::{Builder, First, Keys};
 use super::super::matrix;
 use super::super::params::{Gradients, Params};
 use super::super::pass::{Disturbance, Scratch};
+use zhiji::block::layer;
 use zhiji::kernel::math;
 
 /// What stands behind a linear layer.
@@ -39,6 +40,16 @@ impl Activation {
             "silu" => Self::Silu,
             _ => Self::None,
         })
+    }
+
+    /// The engine's own.
+    pub const fn engine(self) -> layer::Activation {
+        match self {
+            Self::None => layer::Activation::None,
+            Self::Relu => layer::Activation::Relu,
+            Self::Prelu => layer::Activation::Prelu,
+            Self::Silu => layer::Activation::Silu,
+        }
     }
 
     /// Its word.

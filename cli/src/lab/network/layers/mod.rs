@@ -10,7 +10,9 @@ mod fm;
 mod item;
 mod linear;
 mod mlp;
+mod mmoe;
 mod recent;
+mod sequence;
 mod vector;
 mod wide;
 
@@ -22,7 +24,7 @@ use super::build::{Builder, Keys, Made};
 type Build = fn(&mut Builder<'_>, &mut Keys<'_>) -> anyhow::Result<Made>;
 
 /// The kinds of blocks that can learn, and those that learning goes through.
-pub const KINDS: [(&str, Build); 13] = [
+pub const KINDS: [(&str, Build); 15] = [
     ("dense", dense::build),
     ("embed", embed::build),
     ("item", item::build),
@@ -35,5 +37,7 @@ pub const KINDS: [(&str, Build); 13] = [
     ("product", elementwise::build_product),
     ("mlp", mlp::build),
     ("cross", cross::build),
+    ("mmoe", mmoe::build),
     ("attention", attention::build),
+    ("sequence", sequence::build),
 ];
