@@ -1,23 +1,25 @@
 //! `cargo xtask bench`: what is built for it, what is installed for it, and what runs.
 //!
 //! The measuring itself is JavaScript, in `benches/`, because that is where the engine is called from. Other libraries are installed on the first
-//! run, from a lock file of their own: neither test nor demo needs them.
+//! run, from a lock file of their own: neither test nor demo needs them. The trainer's part is Python, in `benches/train/`, because that is where the
+//! other trainers are called from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use crate::process::{Workspace, run, step};
+use crate::process::{Workspace, read, run, step};
 use crate::stamp::Stamp;
 use crate::test::with_browser;
-use crate::{build, setup};
+use crate::{build, catalogue, python, setup};
 
 /// What to measure, and where.
 #[derive(Args)]
 pub struct Arguments {
-    /// What to measure; everything where none is named
+    /// What to measure; everything but `train` where none is named
     #[arg(value_enum)]
     sections: Vec<Section>,
     /// Where to measure; both where none is named
@@ -26,9 +28,9 @@ pub struct Arguments {
     /// Only the workloads with this text in their names
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Rounds of each contender
-    #[arg(long, default_value_t = 400)]
-    rounds: u32,
+    /// Rounds of each contender [default: 400; of `train` 5]
+    #[arg(long)]
+    rounds: Option<u32>,
     /// Prints the figures and leaves the records as they are
     #[arg(long)]
     dry_run: bool,
@@ -47,9 +49,12 @@ enum Section {
     Start,
     /// How costs grow with candidates, events and items, and a plot of it.
     Growth,
+    /// The trainer beside Vowpal Wabbit and PyTorch. Installs both, some hundred MB, on first use.
+    Train,
 }
 
 impl Section {
+    /// What is measured where nothing is named.
     const ALL: [Section; 5] = [Section::Score, Section::Fold, Section::Page, Section::Start, Section::Growth];
 
     const fn name(self) -> &'static str {
@@ -59,6 +64,7 @@ impl Section {
             Section::Page => "page",
             Section::Start => "start",
             Section::Growth => "growth",
+            Section::Train => "train",
         }
     }
 }
@@ -74,11 +80,18 @@ enum Environment {
 
 /// Builds, installs and measures.
 pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let sections = if arguments.sections.is_empty() { &Section::ALL[..] } else { &arguments.sections };
+    if sections.contains(&Section::Train) {
+        train(workspace, arguments)?;
+    }
+    let sections: Vec<&Section> = sections.iter().filter(|section| **section != Section::Train).collect();
+    if sections.is_empty() {
+        return Ok(());
+    }
     let (tools, browser) = setup::all(workspace)?;
     let module = build::for_benches(workspace)?;
     peers(workspace)?;
     let kernels = kernels(workspace)?;
-    let sections = if arguments.sections.is_empty() { &Section::ALL[..] } else { &arguments.sections };
     for section in sections {
         if *section == Section::Page {
             build::all(workspace, &tools)?;
@@ -88,14 +101,14 @@ pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             let other = match section {
                 Section::Page => "chromium",
                 Section::Start | Section::Growth => "node",
-                Section::Score | Section::Fold => "",
+                Section::Score | Section::Fold | Section::Train => "",
             };
             if environment == other {
                 continue;
             }
             let mut command = workspace.node("benches/score/run.mjs");
             command.args(["--section", section.name(), "--environment", environment]);
-            command.args(["--rounds", &arguments.rounds.to_string()]).arg("--module").arg(&module);
+            command.args(["--rounds", &arguments.rounds.unwrap_or(400).to_string()]).arg("--module").arg(&module);
             if let Some(kernels) = &kernels {
                 command.arg("--kernels").arg(kernels);
             }
@@ -112,6 +125,50 @@ pub fn all(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Simulated shoppers, and everyone that learns from them.
+fn train(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let python = python::with(workspace, "bench-python", &["numpy", "torch", "safetensors", "vowpalwabbit"])?;
+    run(workspace.command("cargo").args(["build", "--quiet", "--release", "--package", "zhiji-cli"]))?;
+    let zhiji = workspace.path("target/release").join(format!("zhiji{}", std::env::consts::EXE_SUFFIX));
+    let folder = workspace.path("target/bench/train");
+    step("simulated shoppers and their examples", || {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        catalogue::write_catalogue(&folder.join("goods"), catalogue::SEED)?;
+        let schema = workspace.path("miniprogram/schema.js").display().to_string();
+        let lab = |words: &[&str]| read(Command::new(&zhiji).args(words).current_dir(&folder)).map(drop);
+        for (name, users) in [("shop", "600"), ("shop-4", "2400")] {
+            let of = ["simulate", "--items", "goods/items.jsonl", "--schema", &schema];
+            lab(&[&of[..], &["--users", users, "--days", "20", "--out", name]].concat())?;
+            // What is measured on the way would be timed: no part is kept for it.
+            let events = folder.join(name).join("events.csv");
+            fs::write(&events, fs::read_to_string(&events)?.replace(",valid\n", ",test\n"))?;
+        }
+        lab(&[
+            "features",
+            "shop",
+            "--label",
+            "click",
+            "--on",
+            "train",
+            "--recent",
+            "20",
+            "--out",
+            "examples.safetensors",
+        ])
+    })?;
+    let mut command = workspace.command(&python);
+    command.arg("benches/train/run.py").arg("--zhiji").arg(&zhiji).arg("--data").arg(&folder);
+    command.args(["--rounds", &arguments.rounds.unwrap_or(5).to_string()]);
+    if let Some(only) = &arguments.only {
+        command.args(["--only", only]);
+    }
+    if !arguments.dry_run {
+        command.arg("--record").arg(workspace.path("benches/record"));
+    }
+    step("train, native", || run(&mut command))
 }
 
 fn environments(arguments: &Arguments) -> Vec<&'static str> {

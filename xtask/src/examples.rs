@@ -1,13 +1,13 @@
 //! The Python jobs under `examples/`, run small: what they make must be a bundle that a phone takes, and the same examples.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::catalogue;
 use crate::process::{Workspace, path_with, read, run, step};
+use crate::{catalogue, python};
 
 /// What the jobs import, as they were checked with. None of it is a dependency of the project.
 const PACKAGES: [&str; 5] = ["numpy", "safetensors", "torch", "pyspark==4.0.1", "pyarrow"];
@@ -15,7 +15,7 @@ const USERS: &str = "40";
 
 /// Installs the packages where they are missing, and runs every job on invented shoppers.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let python = python(workspace)?;
+    let python = python::with(workspace, "examples-python", &PACKAGES)?;
     run(workspace.command("cargo").args(["build", "--quiet", "--package", "zhiji-cli"]))?;
     let folder = workspace.path("target/examples");
     let _ = fs::remove_dir_all(&folder);
@@ -71,22 +71,4 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         ensure!(counts.len() == 2 && counts[0] == counts[1], "one command and Spark made {counts:?} examples");
         Ok(())
     })
-}
-
-/// The interpreter of an environment that has the packages: what `PYTHON` names, or our own.
-fn python(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("PYTHON").filter(|value| !value.is_empty()) {
-        return Ok(PathBuf::from(named));
-    }
-    let folder = workspace.path("target/examples-python");
-    let python = folder.join("bin/python");
-    if !folder.join(".installed").exists() {
-        step(&format!("python3 -m venv, pip install {} (some hundred MB)", PACKAGES.join(" ")), || {
-            run(workspace.command("python3").args(["-m", "venv"]).arg(&folder))
-                .context("install Python 3 with venv")?;
-            run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-            Ok(fs::write(folder.join(".installed"), "")?)
-        })?;
-    }
-    Ok(python)
 }

@@ -11,6 +11,7 @@ mod gate;
 mod order;
 mod pack_npm;
 mod process;
+mod python;
 mod setup;
 mod stamp;
 mod steps;

@@ -36,6 +36,9 @@ pub struct Args {
     /// Give the examples of one part only. All events are folded whatever their part.
     #[arg(long, value_enum, value_name = "PART")]
     on: Option<Part>,
+    /// Give the items that the user had chosen lately too, the newest first, at most so many.
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    recent: usize,
     /// The largest share of rows that may be bad.
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     bad_rows: f64,
@@ -66,7 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Part::Valid => Split::Valid,
         Part::Test => Split::Test,
     });
-    let n = export::export(&data, label, only, out, &mut rows)?;
+    let n = export::export(&data, export::Asked { label, only, recent: args.recent }, out, &mut rows)?;
     eprintln!("{n} examples of `{}` to {}", data.schema.labels[label].name, out.display());
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! | `label` | 1 where it was positive | U8 `[n]` | 0 or 1 |
 //! | `dense` | the features, in the order of their names | F32 `[n, f]` | a column for each, by its name |
 //! | `keys`, `key_fields` | hashes of the item's words, and the field of each; the id's field is 65535 | I64, I32 `[m]`, where `key_ends` I64 `[n]` says where each example's end | two lists |
+//! | `recent` | where asked for: hashes of the items chosen lately, the newest first | I64 `[r]`, with `recent_ends` I64 `[n]` | a list |
 //! | `user` | a hash of the user's name | I64 `[n]` | a number |
 //! | `at_ms` | when the item was shown | I64 `[n]` | a number |
 //! | `earlier` | events of the user before it | I32 `[n]` | a number |
@@ -41,6 +42,8 @@ struct Columns {
     keys: Vec<i64>,
     key_fields: Vec<i32>,
     key_ends: Vec<i64>,
+    recent: Vec<i64>,
+    recent_ends: Vec<i64>,
     user: Vec<i64>,
     at_ms: Vec<i64>,
     earlier: Vec<i32>,
@@ -80,13 +83,25 @@ enum Sink {
     JsonLines(Box<dyn Write + Send>),
 }
 
+/// Which examples are written, and with what beside them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Index of the label in the schema.
+    pub label: usize,
+    /// Examples of this part alone.
+    pub only: Option<Split>,
+    /// So many of the items chosen lately; without any there is no such column.
+    pub recent: usize,
+}
+
 /// Writes the examples of one label to `out`, and says how many there were.
 ///
 /// # Errors
 /// Where the data cannot be read or the file cannot be written.
-pub fn export(data: &Dataset, label: usize, only: Option<Split>, out: &Path, rows: &mut Rows) -> anyhow::Result<usize> {
+pub fn export(data: &Dataset, asked: Asked, out: &Path, rows: &mut Rows) -> anyhow::Result<usize> {
+    let Asked { label, only, recent } = asked;
     let layout = Rc::new(Layout::new(&data.schema));
-    let mut writer = Writer::create(out, data, &layout, label)?;
+    let mut writer = Writer::create(out, data, &layout, asked)?;
     let bar = progress(data.meta.users, "users folded");
     data.for_each_user(rows, |user| {
         let name = hash64(user.id.as_bytes()).cast_signed();
@@ -105,6 +120,8 @@ pub fn export(data: &Dataset, label: usize, only: Option<Split>, out: &Path, row
                 columns.key_fields.push(i32::from(field));
             }
             columns.key_ends.push(columns.keys.len() as i64);
+            columns.recent.extend(example.recent.iter().take(recent).map(|(wire, _)| wire.cast_signed()));
+            columns.recent_ends.push(columns.recent.len() as i64);
             columns.user.push(name);
             columns.at_ms.push(example.at_ms);
             columns.earlier.push(i32::try_from(origin.earlier).unwrap_or(i32::MAX));
@@ -127,6 +144,8 @@ struct Writer<'a> {
     features: &'a [String],
     about: String,
     columns: Columns,
+    /// Whether the column `recent` is wanted.
+    recent: bool,
     sink: Sink,
     written: usize,
 }
@@ -134,11 +153,12 @@ struct Writer<'a> {
 const SPLITS: [Split; 3] = [Split::Train, Split::Valid, Split::Test];
 
 impl<'a> Writer<'a> {
-    fn create(out: &'a Path, data: &Dataset, layout: &'a Layout, label: usize) -> anyhow::Result<Self> {
+    fn create(out: &'a Path, data: &Dataset, layout: &'a Layout, asked: Asked) -> anyhow::Result<Self> {
+        let recent = asked.recent > 0;
         let fields: Vec<&str> = data.schema.fields.iter().map(|f| f.name.as_str()).collect();
         let about = serde_json::json!({
             "space": data.schema.space,
-            "label": data.schema.labels[label].name,
+            "label": data.schema.labels[asked.label].name,
             "schemaFingerprint": format!("{:016x}", data.schema.fingerprint()),
             "source": data.meta.source,
             "features": layout.names(),
@@ -156,9 +176,9 @@ impl<'a> Writer<'a> {
         let sink = match Form::of(out)? {
             Form::Safetensors => Sink::Safetensors,
             Form::JsonLines => Sink::JsonLines(open()?),
-            Form::Parquet => Sink::Parquet(parquet_writer(open()?, layout.names(), &about)?),
+            Form::Parquet => Sink::Parquet(parquet_writer(open()?, layout.names(), recent, &about)?),
         };
-        Ok(Self { out, features: layout.names(), about, columns: Columns::default(), sink, written: 0 })
+        Ok(Self { out, features: layout.names(), about, columns: Columns::default(), recent, sink, written: 0 })
     }
 
     /// Writes what waits, where there is enough of it or it is the last.
@@ -175,9 +195,9 @@ impl<'a> Writer<'a> {
         let columns = std::mem::take(&mut self.columns);
         self.written += n;
         match &mut self.sink {
-            Sink::Safetensors => write_safetensors(self.out, &columns, self.features.len(), &self.about),
+            Sink::Safetensors => write_safetensors(self.out, &columns, (self.features.len(), self.recent), &self.about),
             Sink::Parquet(writer) => write_group(writer, &columns, self.features.len()),
-            Sink::JsonLines(out) => write_lines(out.as_mut(), &columns, self.features),
+            Sink::JsonLines(out) => write_lines(out.as_mut(), &columns, self.features, self.recent),
         }
     }
 
@@ -196,11 +216,11 @@ fn le<const N: usize, T: Copy>(values: &[T], bytes: fn(T) -> [u8; N]) -> Vec<u8>
     values.iter().flat_map(|v| bytes(*v)).collect()
 }
 
-fn write_safetensors(out: &Path, columns: &Columns, width: usize, about: &str) -> anyhow::Result<()> {
+fn write_safetensors(out: &Path, columns: &Columns, (width, recent): (usize, bool), about: &str) -> anyhow::Result<()> {
     let (n, m) = (columns.label.len(), columns.keys.len());
     let wide = |values: &[i64]| le(values, i64::to_le_bytes);
     let narrow = |values: &[i32]| le(values, i32::to_le_bytes);
-    let data = [
+    let mut data = vec![
         ("label", Dtype::U8, vec![n], columns.label.clone()),
         ("dense", Dtype::F32, vec![n, width], le(&columns.dense, f32::to_le_bytes)),
         ("keys", Dtype::I64, vec![m], wide(&columns.keys)),
@@ -212,6 +232,10 @@ fn write_safetensors(out: &Path, columns: &Columns, width: usize, about: &str) -
         ("position", Dtype::I32, vec![n], narrow(&columns.position)),
         ("split", Dtype::U8, vec![n], columns.split.clone()),
     ];
+    if recent {
+        data.push(("recent", Dtype::I64, vec![columns.recent.len()], wide(&columns.recent)));
+        data.push(("recent_ends", Dtype::I64, vec![n], wide(&columns.recent_ends)));
+    }
     let views: Vec<(&str, TensorView<'_>)> = data
         .iter()
         .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes)?)))
@@ -229,6 +253,7 @@ fn plain(name: &str) -> String {
 fn parquet_writer(
     out: Box<dyn Write + Send>,
     features: &[String],
+    recent: bool,
     about: &str,
 ) -> anyhow::Result<SerializedFileWriter<Box<dyn Write + Send>>> {
     let mut message = String::from(
@@ -239,7 +264,12 @@ fn parquet_writer(
         message += &format!("required float {}; ", plain(name));
     }
     message += "required group keys (LIST) { repeated group list { required int64 element; } } \
-         required group key_fields (LIST) { repeated group list { required int32 element; } } }";
+         required group key_fields (LIST) { repeated group list { required int32 element; } }";
+    message += if recent {
+        " required group recent (LIST) { repeated group list { required int64 element; } } }"
+    } else {
+        " }"
+    };
     let schema = parquet::schema::parser::parse_message_type(&message)?;
     let about = parquet::file::metadata::KeyValue::new("zhiji.examples".to_string(), about.to_string());
     let properties = WriterProperties::builder()
@@ -262,6 +292,7 @@ fn write_group(
     starts.for_each(|start| repetition[start] = 0);
     let definition = vec![1i16; columns.keys.len()];
     let lists = Some(&definition[..]);
+    let (recent_definition, recent_repetition) = levels(&columns.recent_ends);
     let mut group = writer.next_row_group()?;
     let mut number = 0;
     while let Some(mut column) = group.next_column()? {
@@ -283,7 +314,14 @@ fn write_group(
             at if at == 6 + width => {
                 column.typed::<Int64Type>().write_batch(&columns.keys, lists, Some(&repetition))?
             }
-            _ => column.typed::<Int32Type>().write_batch(&columns.key_fields, lists, Some(&repetition))?,
+            at if at == 7 + width => {
+                column.typed::<Int32Type>().write_batch(&columns.key_fields, lists, Some(&repetition))?
+            }
+            _ => column.typed::<Int64Type>().write_batch(
+                &columns.recent,
+                Some(&recent_definition),
+                Some(&recent_repetition),
+            )?,
         };
         column.close()?;
         number += 1;
@@ -292,12 +330,24 @@ fn write_group(
     Ok(())
 }
 
-fn write_lines(out: &mut dyn Write, columns: &Columns, features: &[String]) -> anyhow::Result<()> {
-    let mut start = 0;
+/// The levels of lists that end at `ends`: an empty one is a single element that is not defined.
+fn levels(ends: &[i64]) -> (Vec<i16>, Vec<i16>) {
+    let (mut definition, mut repetition, mut from) = (Vec::new(), Vec::new(), 0);
+    for end in ends {
+        let count = (end - from) as usize;
+        definition.extend(std::iter::repeat_n(i16::from(count > 0), count.max(1)));
+        repetition.extend((0..count.max(1)).map(|at| i16::from(at > 0)));
+        from = *end;
+    }
+    (definition, repetition)
+}
+
+fn write_lines(out: &mut dyn Write, columns: &Columns, features: &[String], recent: bool) -> anyhow::Result<()> {
+    let (mut start, mut recent_start) = (0, 0);
     for i in 0..columns.label.len() {
         let end = columns.key_ends[i] as usize;
         let dense = &columns.dense[i * features.len()..(i + 1) * features.len()];
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "label": columns.label[i],
             "user": columns.user[i],
             "at_ms": columns.at_ms[i],
@@ -308,6 +358,11 @@ fn write_lines(out: &mut dyn Write, columns: &Columns, features: &[String]) -> a
             "keys": &columns.keys[start..end],
             "key_fields": &columns.key_fields[start..end],
         });
+        let recent_end = columns.recent_ends[i] as usize;
+        if recent {
+            line["recent"] = serde_json::json!(&columns.recent[recent_start..recent_end]);
+        }
+        recent_start = recent_end;
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;
         start = end;
@@ -351,10 +406,11 @@ mod tests {
         let shard = shard.map(|s| s.parse().expect("a shard"));
         let data = Dataset::open(dir, &mut rows).expect("a data set").with_shard(shard);
         let out = dir.join(name);
-        (export(&data, 0, only, &out, &mut rows).expect("written"), out)
+        let asked = Asked { label: 0, only, recent: 3 };
+        (export(&data, asked, &out, &mut rows).expect("written"), out)
     }
 
-    type Example = (i64, i64, u8, Vec<f32>, Vec<i64>);
+    type Example = (i64, i64, u8, Vec<f32>, [Vec<i64>; 2]);
 
     fn from_lines(path: &Path, features: &[String]) -> Vec<Example> {
         let text = std::fs::read_to_string(path).expect("lines");
@@ -362,9 +418,11 @@ mod tests {
             .map(|line| {
                 let json: serde_json::Value = serde_json::from_str(line).expect("JSON");
                 let dense = features.iter().map(|f| json["dense"][f].as_f64().expect("a number") as f32).collect();
-                let keys = json["keys"].as_array().expect("keys").iter().map(|k| k.as_i64().expect("a key")).collect();
+                let list = |name: &str| {
+                    json[name].as_array().expect("a list").iter().map(|k| k.as_i64().expect("a key")).collect()
+                };
                 let number = |name: &str| json[name].as_i64().expect("a number");
-                (number("user"), number("at_ms"), number("label") as u8, dense, keys)
+                (number("user"), number("at_ms"), number("label") as u8, dense, [list("keys"), list("recent")])
             })
             .collect()
     }
@@ -381,12 +439,16 @@ mod tests {
         let (chunks, _) = dense.data().as_chunks::<4>();
         let dense: Vec<f32> = chunks.iter().map(|c| f32::from_le_bytes(*c)).collect();
         let (user, at, keys, ends) = (wide("user"), wide("at_ms"), wide("keys"), wide("key_ends"));
+        let (recent, recent_ends) = (wide("recent"), wide("recent_ends"));
         let label = file.tensor("label").expect("a tensor").data();
         (0..user.len())
             .map(|i| {
-                let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-                let keys = keys[start..ends[i] as usize].to_vec();
-                (user[i], at[i], label[i], dense[i * width..(i + 1) * width].to_vec(), keys)
+                let part = |list: &[i64], ends: &[i64]| {
+                    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
+                    list[start..ends[i] as usize].to_vec()
+                };
+                let lists = [part(&keys, &ends), part(&recent, &recent_ends)];
+                (user[i], at[i], label[i], dense[i * width..(i + 1) * width].to_vec(), lists)
             })
             .collect()
     }
@@ -396,11 +458,13 @@ mod tests {
         let reader = SerializedFileReader::new(std::fs::File::open(path).expect("a file")).expect("Parquet");
         let rows = reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row"));
         rows.map(|row| {
-            let list = row.get_list(6 + features.len()).expect("keys");
-            let keys = (0..list.len()).map(|i| list.get_long(i).expect("a key")).collect();
+            let list = |at: usize| {
+                let list = row.get_list(at + features.len()).expect("a list");
+                (0..list.len()).map(|i| list.get_long(i).expect("a key")).collect()
+            };
             let dense = (0..features.len()).map(|f| row.get_float(6 + f).expect("a feature")).collect();
             let (user, at) = (row.get_long(1).expect("a user"), row.get_long(2).expect("a time"));
-            (user, at, row.get_int(0).expect("a label") as u8, dense, keys)
+            (user, at, row.get_int(0).expect("a label") as u8, dense, [list(6), list(8)])
         })
         .collect()
     }
@@ -415,7 +479,8 @@ mod tests {
         assert_eq!(lines.0, 84);
         let lines = from_lines(&lines.1, features);
         assert_eq!(lines.len(), 84);
-        assert!(lines.iter().any(|e| e.2 == 1) && lines.iter().any(|e| e.4.len() == 4));
+        assert!(lines.iter().any(|e| e.2 == 1) && lines.iter().any(|e| e.4[0].len() == 4));
+        assert!(lines.iter().any(|e| e.4[1].is_empty()) && lines.iter().any(|e| e.4[1].len() == 2));
         assert!(lines.iter().all(|e| e.3.len() == features.len()));
         assert_eq!(from_tensors(&write(dir.path(), "e.safetensors", None, None).1), lines);
         assert_eq!(from_parquet(&write(dir.path(), "e.parquet", None, None).1, features), lines);
