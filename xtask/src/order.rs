@@ -76,7 +76,7 @@ fn chain(bodies: &[&[u8]]) -> Vec<usize> {
             let holders = &holders[gram];
             if holders.len() < COMMON {
                 for holder in holders {
-                    shared[*holder] += 1.0 / (1.0 + holders.len() as f64).ln();
+                    shared[*holder] += 1.0 / (holders.len() as f64).sqrt();
                 }
             }
         }
