@@ -83,6 +83,7 @@ fn stamp(workspace: &Workspace, name: &str) -> Result<Stamp> {
         .text(&read(workspace.command("rustc").arg("-vV"))?)
         .text(include_str!("build.rs"))
         .text(include_str!("wasm.rs"))
+        .text(include_str!("order.rs"))
         .tree(&workspace.path("src"))?
         .tree(&workspace.path("Cargo.toml"))?
         .tree(&workspace.path("Cargo.lock"))
@@ -190,6 +191,7 @@ fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &st
             .text(&read(workspace.command("rustc").arg("-vV"))?)
             .text(include_str!("build.rs"))
             .text(include_str!("wasm.rs"))
+            .text(include_str!("order.rs"))
             .tree(&workspace.path("src"))?
             .tree(&workspace.path(sources))?
             .tree(&workspace.path("Cargo.toml"))?
