@@ -2,6 +2,7 @@
 // The measurements of pages/selftest: which build runs, whether its numbers are the right ones, how long it takes on this phone.
 const zhiji = require('../recommender')
 const golden = require('./golden')
+const fingerprint = require('./fingerprint')
 const catalogue = require('./catalogue')
 const probe = require('./storage-probe')
 const device = require('./device')
@@ -9,20 +10,6 @@ const device = require('./device')
 const REPEATS = 5
 
 /** @typedef {{ key: string, value: string, verdict: 'pass' | 'fail' | 'skip' }} Row */
-
-/**
- * FNV-1a over the bytes of the words, lowest byte first.
- *
- * Source: RFC 9923, section 2, 32 bits.
- * @param {ArrayLike<number>} words
- */
-function fingerprint(words) {
-  let hash = 0x811c9dc5
-  for (let k = 0; k < words.length; k++) {
-    for (let shift = 0; shift < 32; shift += 8) hash = Math.imul(hash ^ ((words[k] >>> shift) & 255), 0x01000193)
-  }
-  return (hash >>> 0).toString(16).padStart(8, '0')
-}
 
 /**
  * The bytes that pairs of hexadecimal digits are.

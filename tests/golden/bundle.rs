@@ -3,8 +3,12 @@
 //! The self-test page carries it (`miniprogram/services/golden.js`), so that what is shipped is held to the bits of the native build, on any
 //! phone and in every test, by the path that a model takes.
 
+#[path = "../hostile/made.rs"]
+mod made;
+
+use self::made::{Of, made};
 use serde_json::{Value, json};
-use zhiji::bundle::{self, Numbers, Writing};
+use zhiji::bundle;
 
 /// How many items have rows.
 const ITEMS: usize = 11;
@@ -22,23 +26,6 @@ impl Draws {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-
-    /// A multiple of 2⁻⁸ in `[−1, 1)`.
-    fn weight(&mut self) -> f32 {
-        f32::from((self.next() >> 55) as i16 - 256) / 256.0
-    }
-}
-
-/// What a tensor is filled with.
-enum Fill {
-    Weights,
-    /// From 0.5 to 1.5: what divides, and scales of rows.
-    Scales,
-    Signed,
-    Bytes,
-    Shorts(Vec<u16>),
-    Words(Vec<u32>),
-    Longs(Vec<u64>),
 }
 
 fn key(n: u64) -> String {
@@ -108,33 +95,33 @@ fn spec() -> Value {
     })
 }
 
-fn tensors() -> Vec<(String, Vec<usize>, Fill)> {
-    let mut all: Vec<(String, Vec<usize>, Fill)> = Vec::new();
-    let mut put = |name: &str, shape: &[usize], fill: Fill| all.push((name.into(), shape.to_vec(), fill));
-    put("items.ids", &[ITEMS], Fill::Longs((1..).take(ITEMS).collect()));
-    put("item.vectors", &[ITEMS, BYTES], Fill::Signed);
-    put("item.vectors.scale", &[ITEMS], Fill::Scales);
-    put("item.bias", &[ITEMS], Fill::Weights);
-    put("item.words", &[4, BYTES], Fill::Weights);
-    put("odd.vectors", &[ITEMS, SINGLES], Fill::Weights);
-    put("embed.table", &[8, 3], Fill::Weights);
-    put("ridge.base", &[1], Fill::Weights);
-    put("ridge.noise", &[1], Fill::Scales);
-    put("covisit.offset", &[ITEMS + 1], Fill::Words((0..).map(|row| 2 * row).take(ITEMS + 1).collect()));
+fn tensors() -> Vec<(String, Vec<usize>, Of)> {
+    let mut all: Vec<(String, Vec<usize>, Of)> = Vec::new();
+    let mut put = |name: &str, shape: &[usize], fill: Of| all.push((name.into(), shape.to_vec(), fill));
+    put("items.ids", &[ITEMS], Of::Longs((1..).take(ITEMS).collect()));
+    put("item.vectors", &[ITEMS, BYTES], Of::Signed);
+    put("item.vectors.scale", &[ITEMS], Of::Scales);
+    put("item.bias", &[ITEMS], Of::Weights);
+    put("item.words", &[4, BYTES], Of::Weights);
+    put("odd.vectors", &[ITEMS, SINGLES], Of::Weights);
+    put("embed.table", &[8, 3], Of::Weights);
+    put("ridge.base", &[1], Of::Weights);
+    put("ridge.noise", &[1], Of::Scales);
+    put("covisit.offset", &[ITEMS + 1], Of::Words((0..).map(|row| 2 * row).take(ITEMS + 1).collect()));
     let pairs = (0..ITEMS as u16).flat_map(|row| [row / 2, row / 2 + 5]);
-    put("covisit.neighbour", &[2 * ITEMS], Fill::Shorts(pairs.collect()));
-    put("covisit.byte", &[2 * ITEMS], Fill::Bytes);
-    put("covisit.scale", &[ITEMS], Fill::Scales);
-    put("wide.hashed", &[8], Fill::Weights);
-    put("fm.weight", &[10], Fill::Weights);
-    put("fm.factors", &[10, 3], Fill::Weights);
+    put("covisit.neighbour", &[2 * ITEMS], Of::Shorts(pairs.collect()));
+    put("covisit.byte", &[2 * ITEMS], Of::Unsigned);
+    put("covisit.scale", &[ITEMS], Of::Scales);
+    put("wide.hashed", &[8], Of::Weights);
+    put("fm.weight", &[10], Of::Weights);
+    put("fm.factors", &[10, 3], Of::Weights);
     for (block, width) in [("user", 2), ("dense", 3), ("wide", 3)] {
-        put(&format!("{block}.mean"), &[width], Fill::Weights);
-        put(&format!("{block}.scale"), &[width], Fill::Scales);
+        put(&format!("{block}.mean"), &[width], Of::Weights);
+        put(&format!("{block}.scale"), &[width], Of::Scales);
     }
-    put("wide.weight", &[3], Fill::Weights);
-    put("wide.bias", &[1], Fill::Weights);
-    put("fm.bias", &[1], Fill::Weights);
+    put("wide.weight", &[3], Of::Weights);
+    put("wide.bias", &[1], Of::Weights);
+    put("fm.bias", &[1], Of::Weights);
     // Outputs and inputs of every layer, and what stands beside its weights.
     for (layer, outputs, inputs, beside) in [
         ("of_user.0", 5, 7, &["bias", "norm.weight", "norm.bias"][..]),
@@ -152,23 +139,23 @@ fn tensors() -> Vec<(String, Vec<usize>, Fill)> {
         ("cross.1", 9, 2, &["bias"]),
     ] {
         if layer.starts_with("cross") {
-            put(&format!("{layer}.u"), &[outputs, inputs], Fill::Weights);
-            put(&format!("{layer}.v"), &[inputs, outputs], Fill::Weights);
+            put(&format!("{layer}.u"), &[outputs, inputs], Of::Weights);
+            put(&format!("{layer}.v"), &[inputs, outputs], Of::Weights);
         } else {
-            put(&format!("{layer}.weight"), &[outputs, inputs], Fill::Weights);
+            put(&format!("{layer}.weight"), &[outputs, inputs], Of::Weights);
         }
         for part in beside {
-            put(&format!("{layer}.{part}"), &[outputs], Fill::Weights);
+            put(&format!("{layer}.{part}"), &[outputs], Of::Weights);
         }
     }
-    put("mmoe.expert.0.weight", &[3, 4, 8], Fill::Weights);
-    put("mmoe.expert.0.bias", &[3, 4], Fill::Weights);
-    put("mmoe.gate.weight", &[2, 3, 8], Fill::Weights);
-    put("mmoe.tower.0.weight", &[2, 3, 4], Fill::Weights);
-    put("mmoe.tower.1.weight", &[2, 1, 3], Fill::Weights);
-    put("mmoe.tower.1.bias", &[2, 1], Fill::Weights);
+    put("mmoe.expert.0.weight", &[3, 4, 8], Of::Weights);
+    put("mmoe.expert.0.bias", &[3, 4], Of::Weights);
+    put("mmoe.gate.weight", &[2, 3, 8], Of::Weights);
+    put("mmoe.tower.0.weight", &[2, 3, 4], Of::Weights);
+    put("mmoe.tower.1.weight", &[2, 1, 3], Of::Weights);
+    put("mmoe.tower.1.bias", &[2, 1], Of::Weights);
     for (block, layers, dim) in [("sequence", 2, BYTES), ("post", 1, SINGLES), ("query", 1, SINGLES)] {
-        put(&format!("{block}.position.weight"), &[6, dim], Fill::Weights);
+        put(&format!("{block}.position.weight"), &[6, dim], Of::Weights);
         for layer in 0..layers {
             for (part, [weight, bias], outputs, inputs) in [
                 ("self_attn.", ["in_proj_weight", "in_proj_bias"], 3 * dim, dim),
@@ -180,46 +167,20 @@ fn tensors() -> Vec<(String, Vec<usize>, Fill)> {
             ] {
                 let shape = [outputs, inputs];
                 let shape = &shape[..if inputs == 0 { 1 } else { 2 }];
-                put(&format!("{block}.layers.{layer}.{part}{weight}"), shape, Fill::Weights);
-                put(&format!("{block}.layers.{layer}.{part}{bias}"), &[outputs], Fill::Weights);
+                put(&format!("{block}.layers.{layer}.{part}{weight}"), shape, Of::Weights);
+                put(&format!("{block}.layers.{layer}.{part}{bias}"), &[outputs], Of::Weights);
             }
         }
     }
-    put("sequence.norm.weight", &[BYTES], Fill::Weights);
-    put("sequence.norm.bias", &[BYTES], Fill::Weights);
+    put("sequence.norm.weight", &[BYTES], Of::Weights);
+    put("sequence.norm.bias", &[BYTES], Of::Weights);
     all
 }
 
 /// The bundle's bytes; the same on every call.
 pub fn golden_bundle() -> Vec<u8> {
-    let (tensors, mut draws) = (tensors(), Draws(0x7a68_696a_6900_0002));
-    let mut numbers: Vec<(Vec<f32>, Vec<i8>, Vec<u8>)> = Vec::new();
-    for (_, shape, fill) in &tensors {
-        let count: usize = shape.iter().product();
-        let (mut singles, mut signed, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-        match fill {
-            Fill::Weights => singles.extend((0..count).map(|_| draws.weight())),
-            Fill::Scales => singles.extend((0..count).map(|_| 1.0 + draws.weight() / 2.0)),
-            Fill::Signed => signed.extend((0..count).map(|_| draws.next() as i8)),
-            Fill::Bytes => bytes.extend((0..count).map(|_| draws.next() as u8)),
-            Fill::Shorts(_) | Fill::Words(_) | Fill::Longs(_) => {}
-        }
-        numbers.push((singles, signed, bytes));
-    }
-    let writings: Vec<Writing<'_>> = (tensors.iter().zip(&numbers))
-        .map(|((name, shape, fill), (singles, signed, bytes))| {
-            let numbers = match fill {
-                Fill::Weights | Fill::Scales => Numbers::Singles(singles),
-                Fill::Signed => Numbers::Signed(signed),
-                Fill::Bytes => Numbers::Bytes(bytes),
-                Fill::Shorts(of) => Numbers::Shorts(of),
-                Fill::Words(of) => Numbers::Words(of),
-                Fill::Longs(of) => Numbers::Longs(of),
-            };
-            Writing { name, shape, numbers }
-        })
-        .collect();
-    bundle::write(&spec().to_string(), &writings).expect("the golden bundle is sound")
+    let mut draws = Draws(0x7a68_696a_6900_0002);
+    made(&spec(), &tensors(), &mut || draws.next())
 }
 
 /// What the self-test page holds a phone to: the bundle, and how many words its answers are and their FNV-1a.

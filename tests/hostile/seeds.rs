@@ -1,8 +1,11 @@
 //! Sound inputs of every subject, small and made here: what mutations begin with.
 
+#[path = "made.rs"]
+mod made;
+
+use self::made::{Of, made};
 use super::subjects::{Draws, SHOP, SNAPSHOT_HEAD, root_payload, used_phone};
 use serde_json::{Value, json};
-use zhiji::bundle::{Numbers, Writing, write};
 
 /// Name of the subject, name of the seed, bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -51,21 +54,6 @@ fn manifest() -> String {
     .to_string()
 }
 
-/// A tensor with numbers that a generator gives.
-pub enum Of {
-    /// Between −1 and 1.
-    Weights,
-    /// Between 0.5 and 1.5: scales.
-    Scales,
-    /// Signed bytes.
-    Signed,
-    /// These.
-    Bytes(Vec<u8>),
-    Shorts(Vec<u16>),
-    Words(Vec<u32>),
-    Longs(Vec<u64>),
-}
-
 /// A bundle of these blocks, with one task that adds up `of` and a second tier of `light`.
 fn bundle(blocks: Value, of: Value, light: Value, dense: usize, tensors: &[(&str, &[usize], Of)]) -> Vec<u8> {
     let spec = json!({
@@ -81,32 +69,7 @@ fn bundle(blocks: Value, of: Value, light: Value, dense: usize, tensors: &[(&str
         ],
     });
     let mut draws = Draws::of(spec.to_string().as_bytes());
-    let unit = |draws: &mut Draws| (draws.next() >> 40) as f32 / (1 << 24) as f32;
-    let mut singles = Vec::new();
-    let mut signed = Vec::new();
-    for (_, shape, of) in tensors {
-        let length = shape.iter().product::<usize>();
-        singles.push(match of {
-            Of::Weights => (0..length).map(|_| 2.0 * unit(&mut draws) - 1.0).collect(),
-            Of::Scales => (0..length).map(|_| 0.5 + unit(&mut draws)).collect(),
-            _ => Vec::new(),
-        });
-        signed.push(if let Of::Signed = of { (0..length).map(|_| draws.next() as i8).collect() } else { Vec::new() });
-    }
-    let writings: Vec<Writing<'_>> = (tensors.iter().zip(&singles).zip(&signed))
-        .map(|(((name, shape, of), singles), signed)| {
-            let numbers = match of {
-                Of::Weights | Of::Scales => Numbers::Singles(singles),
-                Of::Signed => Numbers::Signed(signed),
-                Of::Bytes(of) => Numbers::Bytes(of),
-                Of::Shorts(of) => Numbers::Shorts(of),
-                Of::Words(of) => Numbers::Words(of),
-                Of::Longs(of) => Numbers::Longs(of),
-            };
-            Writing { name, shape, numbers }
-        })
-        .collect();
-    write(&spec.to_string(), &writings).unwrap()
+    made(&spec, tensors, &mut || draws.next())
 }
 
 /// One bundle for each family of blocks.
@@ -153,7 +116,7 @@ fn bundles() -> Vec<(&'static str, Vec<u8>)> {
             ("item.words", &[2, 3], Of::Weights),
             ("covisit.offset", &[4], Of::Words(vec![0, 1, 2, 2])),
             ("covisit.neighbour", &[2], Of::Shorts(vec![1, 0])),
-            ("covisit.byte", &[2], Of::Bytes(vec![100, 200])),
+            ("covisit.byte", &[2], Of::Unsigned),
             ("covisit.scale", &[3], Of::Scales),
             ("fm.bias", &[1], Of::Weights),
             ("fm.weight", &[4], Of::Weights),

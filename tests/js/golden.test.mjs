@@ -28,7 +28,8 @@ for (const [name, open] of [['mvp', () => instance('mvp.wasm')], ['simd', () => 
   test(`the ${name} build gives the golden vectors bit for bit`, () => {
     const exports = open()
     const at = exports.golden()
-    const got = Array.from(new Uint32Array(exports.memory.buffer, at, exports.golden_words()))
+    const [count] = new Uint32Array(exports.memory.buffer, at, 1)
+    const got = Array.from(new Uint32Array(exports.memory.buffer, at + 4, count))
     assert.equal(got.length, wanted.length)
     const differs = got.findIndex((word, index) => word !== wanted[index])
     assert.equal(differs, -1, "first difference at this index of src/golden.rs' list")

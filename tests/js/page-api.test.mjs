@@ -4,16 +4,12 @@ import { test } from 'node:test'
 import { Phone } from './harness/phone.mjs'
 import { goods, openAgreed, openShop, schema, shopFor } from './harness/shop.mjs'
 
-// Arrays of a process belong to its realm; those of a test do not.
-const golden = createRequire(import.meta.url)('../../miniprogram/services/golden.js')
-const ids = (items) => Array.from(items, (item) => item.id)
+const require = createRequire(import.meta.url)
+const golden = require('../../miniprogram/services/golden.js')
+const fingerprint = require('../../miniprogram/services/fingerprint.js')
 
-/** FNV-1a over the bytes of the words, lowest first. */
-function fnv(words) {
-  let hash = 0x811c9dc5
-  for (const byte of new Uint8Array(Uint32Array.from(words).buffer)) hash = Math.imul(hash ^ byte, 0x01000193)
-  return (hash >>> 0).toString(16).padStart(8, '0')
-}
+// Arrays of a process belong to its realm; those of a test do not.
+const ids = (items) => Array.from(items, (item) => item.id)
 
 for (const [wasm, build] of [['wrapped', 'simd'], ['instance', 'simd'], ['simd-refuse', 'mvp'], ['refuse', 'js']]) {
   test(`wasm ${wasm}: the ${build} build answers, and with the same bits`, async () => {
@@ -28,7 +24,7 @@ for (const [wasm, build] of [['wrapped', 'simd'], ['instance', 'simd'], ['simd-r
     assert.equal(slate.personalised, true)
     const answers = Array.from(zhiji.golden(Buffer.from(golden.bundle, 'hex')))
     assert.equal(answers.length, golden.words)
-    assert.equal(fnv(answers), golden.fingerprint)
+    assert.equal(fingerprint(answers), golden.fingerprint)
     assert.deepEqual(Array.from(zhiji.golden(Buffer.from('no bundle'))), [])
   })
 }

@@ -77,9 +77,9 @@ fn out(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.path("target/mini").join(name)
 }
 
-/// A stamp over everything that goes into a module.
-fn stamp(workspace: &Workspace, name: &str) -> Result<Stamp> {
-    Stamp::new(out(workspace, name).join(".stamp"))
+/// A stamp over everything that goes into a module, kept in this file.
+fn stamp(workspace: &Workspace, file: PathBuf) -> Result<Stamp> {
+    Stamp::new(file)
         .text(&read(workspace.command("rustc").arg("-vV"))?)
         .text(include_str!("build.rs"))
         .text(include_str!("wasm.rs"))
@@ -91,27 +91,30 @@ fn stamp(workspace: &Workspace, name: &str) -> Result<Stamp> {
 
 fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
     let folder = out(workspace, "web");
-    stamp(workspace, "web")?.unless_fresh(&[folder.join("zhiji_bg.wasm"), folder.join("zhiji.js")], || {
-        step("wasm for browsers (wasm-pack)", || {
-            let mut command = workspace.command("wasm-pack");
-            command.args([
-                "build",
-                "--profile",
-                PROFILE,
-                "--target",
-                "web",
-                "--mode",
-                "no-install",
-                "--out-name",
-                "zhiji",
-                "--out-dir",
-            ]);
-            command.arg(&folder).env("CARGO_TARGET_DIR", workspace.path("target/wasm"));
-            // Without the marks, which need the phones' flags, this is the level at which it is both small and fast enough.
-            command.env("CARGO_PROFILE_PHONE_OPT_LEVEL", "s");
-            run(tools.on_path(&mut command)?)
-        })
-    })?;
+    stamp(workspace, folder.join(".stamp"))?.unless_fresh(
+        &[folder.join("zhiji_bg.wasm"), folder.join("zhiji.js")],
+        || {
+            step("wasm for browsers (wasm-pack)", || {
+                let mut command = workspace.command("wasm-pack");
+                command.args([
+                    "build",
+                    "--profile",
+                    PROFILE,
+                    "--target",
+                    "web",
+                    "--mode",
+                    "no-install",
+                    "--out-name",
+                    "zhiji",
+                    "--out-dir",
+                ]);
+                command.arg(&folder).env("CARGO_TARGET_DIR", workspace.path("target/wasm"));
+                // Without the marks, which need the phones' flags, this is the level at which it is both small and fast enough.
+                command.env("CARGO_PROFILE_PHONE_OPT_LEVEL", "s");
+                run(tools.on_path(&mut command)?)
+            })
+        },
+    )?;
     Ok(())
 }
 
@@ -119,7 +122,7 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
     let folder = out(workspace, module.name);
     let wasm = folder.join("zhiji_bg.wasm");
     let outputs = [wasm.clone(), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
-    stamp(workspace, module.name)?.unless_fresh(&outputs, || {
+    stamp(workspace, folder.join(".stamp"))?.unless_fresh(&outputs, || {
         step(&format!("wasm for phones: {}", module.name), || {
             let linked = compile(workspace, module, "zhiji", "zhiji.wasm")?;
 
@@ -187,15 +190,8 @@ fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &st
     fs::create_dir_all(&folder)?;
     for module in &MODULES {
         let wasm = folder.join(module.name).with_extension("wasm");
-        Stamp::new(folder.join(format!(".stamp-{}", module.name)))
-            .text(&read(workspace.command("rustc").arg("-vV"))?)
-            .text(include_str!("build.rs"))
-            .text(include_str!("wasm.rs"))
-            .text(include_str!("order.rs"))
-            .tree(&workspace.path("src"))?
+        stamp(workspace, folder.join(format!(".stamp-{}", module.name)))?
             .tree(&workspace.path(sources))?
-            .tree(&workspace.path("Cargo.toml"))?
-            .tree(&workspace.path("Cargo.lock"))?
             .unless_fresh(std::slice::from_ref(&wasm), || {
                 step(&format!("wasm for {what}: {}", module.name), || {
                     let linked = compile(workspace, module, package, &format!("{}.wasm", package.replace('-', "_")))?;

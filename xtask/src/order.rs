@@ -120,7 +120,7 @@ impl Reencode for Renumbered {
 
     fn parse_code_section(&mut self, to: &mut CodeSection, section: CodeSectionReader<'_>) -> Result<(), Error> {
         let bodies = section.into_iter().collect::<Result<Vec<FunctionBody<'_>>, _>>()?;
-        for from in self.order.clone() {
+        for from in std::mem::take(&mut self.order) {
             self.parse_function_body(to, bodies[from].clone())?;
         }
         Ok(())

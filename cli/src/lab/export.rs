@@ -284,13 +284,8 @@ fn write_group(
     columns: &Columns,
     width: usize,
 ) -> anyhow::Result<()> {
-    let n = columns.label.len();
     let labels: Vec<i32> = columns.label.iter().map(|l| i32::from(*l)).collect();
-    // Every example has at least one key, its item's id; a list begins where the repetition is 0.
-    let mut repetition = vec![1i16; columns.keys.len()];
-    let starts = std::iter::once(0).chain(columns.key_ends.iter().map(|e| *e as usize)).take(n);
-    starts.for_each(|start| repetition[start] = 0);
-    let definition = vec![1i16; columns.keys.len()];
+    let (definition, repetition) = levels(&columns.key_ends);
     let lists = Some(&definition[..]);
     let (recent_definition, recent_repetition) = levels(&columns.recent_ends);
     let mut group = writer.next_row_group()?;

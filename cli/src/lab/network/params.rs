@@ -40,6 +40,13 @@ impl Tensor {
 /// All tensors of a model, in the order in which blocks made them.
 pub type Params = Vec<Tensor>;
 
+/// Copies the numbers of these tensors into what the engine takes them from, list by list.
+pub fn fill_lists<'l>(params: &Params, tensors: &[usize], lists: impl Iterator<Item = &'l mut [f32]>) {
+    for (tensor, slots) in tensors.iter().zip(lists) {
+        slots.copy_from_slice(&params[*tensor].numbers);
+    }
+}
+
 /// The sum of the gradients of one tensor over a batch.
 #[derive(Clone, Debug)]
 pub enum Gradient {
@@ -123,6 +130,13 @@ impl Gradients {
         match &mut self.0[tensor] {
             Gradient::Whole(sums) => sums,
             Gradient::Rows(_) => &mut [],
+        }
+    }
+
+    /// Adds what an engine's backward walk gave for these tensors, list by list.
+    pub fn add_lists<'l>(&mut self, tensors: &[usize], lists: impl Iterator<Item = &'l mut [f32]>) {
+        for (tensor, slopes) in tensors.iter().zip(lists) {
+            self.whole(*tensor).iter_mut().zip(slopes).for_each(|(into, slope)| *into += *slope);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::Layer;
 use super::super::build::{Builder, First, Keys, Made};
-use super::super::params::Params;
+use super::super::params::{Params, fill_lists};
 use super::super::pass::At;
 use super::linear::Activation;
 use anyhow::Context as _;
@@ -28,9 +28,10 @@ const X: usize = 0;
 const SLOPE: usize = 1;
 
 /// The lists of numbers that are there, layer by layer.
-fn lists(weights: &mut MmoeWeights) -> impl Iterator<Item = &mut Vec<f32>> {
+fn lists(weights: &mut MmoeWeights) -> impl Iterator<Item = &mut [f32]> {
     let layers = weights.experts.iter_mut().chain([&mut weights.gate]).chain(&mut weights.towers);
-    layers.flat_map(|layer| [&mut layer.weight, &mut layer.bias, &mut layer.alpha]).filter(|list| !list.is_empty())
+    let lists = layers.flat_map(|layer| [&mut layer.weight, &mut layer.bias, &mut layer.alpha]);
+    lists.map(Vec::as_mut_slice).filter(|list| !list.is_empty())
 }
 
 /// Reads the keys of the block.
@@ -90,9 +91,7 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
 impl Mmoe {
     fn weights(&self, params: &Params) -> MmoeWeights {
         let mut weights = self.empty.clone();
-        for (slots, tensor) in lists(&mut weights).zip(&self.tensors) {
-            slots.copy_from_slice(&params[*tensor].numbers);
-        }
+        fill_lists(params, &self.tensors, lists(&mut weights));
         weights
     }
 }
@@ -116,9 +115,7 @@ impl Layer for Mmoe {
         slopes.clear();
         slopes.resize(at.scratch[X].len(), 0.0);
         weights.backward(&at.scratch[X], mixed, &at.own.slope, &mut into, &mut slopes);
-        for (slopes, tensor) in lists(&mut into).zip(&self.tensors) {
-            at.gradients.whole(*tensor).iter_mut().zip(slopes).for_each(|(into, slope)| *into += *slope);
-        }
+        at.gradients.add_lists(&self.tensors, lists(&mut into));
         at.scratch[SLOPE] = slopes;
         at.scatter(&self.of, SLOPE);
     }

@@ -2,7 +2,7 @@
 
 use super::super::Layer;
 use super::super::build::{Builder, First, Keys, Made};
-use super::super::params::Params;
+use super::super::params::{Params, fill_lists};
 use super::super::pass::{At, Side};
 use super::item::Vectors;
 use super::recent;
@@ -74,9 +74,7 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
 impl Sequence {
     fn weights(&self, params: &Params) -> Parameters<f32> {
         let mut weights = self.empty.clone();
-        for ((_, slots), tensor) in weights.tensors_mut().into_iter().zip(&self.tensors) {
-            slots.copy_from_slice(&params[*tensor].numbers);
-        }
+        fill_lists(params, &self.tensors, weights.tensors_mut().into_iter().map(|(_, list)| list));
         weights
     }
 }
@@ -130,9 +128,7 @@ impl Layer for Sequence {
                 self.vectors.learn(at.gradients, *item, false, 1.0, slope);
             }
         }
-        for ((_, slopes), tensor) in into.tensors_mut().into_iter().zip(&self.tensors) {
-            at.gradients.whole(*tensor).iter_mut().zip(slopes).for_each(|(into, slope)| *into += *slope);
-        }
+        at.gradients.add_lists(&self.tensors, into.tensors_mut().into_iter().map(|(_, list)| list));
     }
 
     fn spec(&self) -> Value {
