@@ -133,7 +133,7 @@ shopTest('the reasons name the interest; that interest deleted, the first order 
   const next = (await shop.scroll(WARM + BATCH)).slice(WARM)
   await shop.open(next.find((item) => item.category === category).id)
   await shop.tap('#why')
-  const named = shop.at('.why-sheet--why-reason').filter({ hasText: `你最近对分类「${category}」感兴趣` })
+  const named = shop.page.locator('.why-sheet--why-reason').filter({ visible: true, hasText: `你最近对分类「${category}」感兴趣` })
   await named.locator('.why-sheet--why-forget').tap()
   await shop.until((data) => !data.why, 'the sheet to close')
   await shop.back()
