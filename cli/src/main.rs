@@ -4,6 +4,10 @@ mod commands;
 mod lab;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// What a shell gives for a program that Ctrl-C ended; here the checkpoint is written by then.
+const STOPPED: u8 = 130;
 
 /// The lab of Zhiji: train, measure, sign and publish the models that run inside the mini-program.
 #[derive(Parser)]
@@ -62,8 +66,14 @@ enum Command {
     Inspect(commands::inspect::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let Err(error) = run(Cli::parse().command) else { return ExitCode::SUCCESS };
+    eprintln!("Error: {error:?}");
+    if error.is::<lab::train::Stopped>() { ExitCode::from(STOPPED) } else { ExitCode::FAILURE }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Import(command) => commands::import::run(command),
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Train(args) => commands::train::run(*args),

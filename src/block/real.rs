@@ -1,6 +1,8 @@
 //! Numbers that gradients are written in: singles to train in, doubles to check against finite differences in.
 
+use super::matrix;
 use crate::kernel::math;
+use alloc::vec::Vec;
 use core::ops::{Add, AddAssign, Div, Mul, Sub};
 
 /// A number of either precision.
@@ -51,6 +53,7 @@ impl Real for f64 {
 }
 
 /// `Σ a_i b_i` in four lanes, which compilers make a vector of.
+#[inline(always)]
 pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     let (fours, rest) = a.as_chunks::<4>();
     let (others, other_rest) = b.as_chunks::<4>();
@@ -67,24 +70,40 @@ pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
 }
 
 /// `y ← y + alpha · x`.
+#[inline(always)]
 pub(super) fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += alpha * *x;
     }
 }
 
-/// `W x + b` of every row of `x`, where there is a bias.
+/// Writes `W x + b` of every row of `x`, or `W x` where there is no bias. `turned` is room for the weight's transpose.
 ///
 /// # Shapes
-/// `weight`: `[outputs, inputs]`; `bias`: `[outputs]` or none; `x`: `[rows, inputs]`; the result: `[rows, outputs]`.
-pub(super) fn affine<R: Real>(weight: &[R], bias: &[R], x: &[R], inputs: usize) -> Vec<R> {
-    let outputs = weight.len() / inputs;
-    let mut y = Vec::with_capacity(x.len() / inputs * outputs);
-    for x in x.chunks_exact(inputs) {
-        for (o, row) in weight.chunks_exact(inputs).enumerate() {
-            y.push(dot(row, x) + bias.get(o).copied().unwrap_or_default());
-        }
+/// `weight`: `[outputs, inputs]`; `bias`: `[outputs]` or none; `x`: `[rows, inputs]`; `y`: `[rows, outputs]`.
+#[inline(always)]
+pub(super) fn affine_into<R: Real>(
+    (weight, bias): (&[R], &[R]),
+    x: &[R],
+    inputs: usize,
+    turned: &mut Vec<R>,
+    y: &mut Vec<R>,
+) {
+    let (outputs, rows) = (weight.len() / inputs, x.len() / inputs);
+    matrix::transpose(weight, (outputs, inputs), turned);
+    y.clear();
+    for _ in 0..rows {
+        y.extend_from_slice(bias);
     }
+    y.resize(rows * outputs, R::default());
+    matrix::add_product(x, turned, y, (rows, inputs, outputs));
+}
+
+/// The same, in new lists.
+#[inline(always)]
+pub(super) fn affine<R: Real>(weight: &[R], bias: &[R], x: &[R], inputs: usize) -> Vec<R> {
+    let mut y = Vec::new();
+    affine_into((weight, bias), x, inputs, &mut Vec::new(), &mut y);
     y
 }
 
@@ -92,6 +111,7 @@ pub(super) fn affine<R: Real>(weight: &[R], bias: &[R], x: &[R], inputs: usize) 
 ///
 /// # Shapes
 /// `dy`: `[rows, outputs]`; the others as what they are gradients of.
+#[inline(always)]
 pub(super) fn affine_back<R: Real>(
     (weight, x, dy): (&[R], &[R], &[R]),
     inputs: usize,
@@ -99,21 +119,16 @@ pub(super) fn affine_back<R: Real>(
     into_bias: &mut [R],
     into_x: &mut [R],
 ) {
-    let outputs = weight.len() / inputs;
-    let rows = x.chunks_exact(inputs).zip(into_x.chunks_exact_mut(inputs)).zip(dy.chunks_exact(outputs));
-    for ((x, into_x), dy) in rows {
-        let both = weight.chunks_exact(inputs).zip(into_weight.chunks_exact_mut(inputs));
-        for ((weight, into_weight), dy) in both.zip(dy) {
-            if *dy != R::default() {
-                axpy(*dy, x, into_weight);
-                axpy(*dy, weight, into_x);
-            }
-        }
+    let (outputs, rows) = (weight.len() / inputs, x.len() / inputs);
+    matrix::add_transposed_product(dy, x, into_weight, (rows, outputs, inputs));
+    matrix::add_product(dy, weight, into_x, (rows, outputs, inputs));
+    for dy in dy.chunks_exact(outputs) {
         axpy(R::ONE, dy, into_bias);
     }
 }
 
 /// Turns numbers into their softmax.
+#[inline(always)]
 pub(super) fn softmax<R: Real>(x: &mut [R]) {
     let mut most = x.first().copied().unwrap_or_default();
     for x in x.iter() {
@@ -132,6 +147,7 @@ pub(super) fn softmax<R: Real>(x: &mut [R]) {
 }
 
 /// Turns a gradient by the shares of a softmax into one by its arguments: `p_i (d_i − Σ_j p_j d_j)`.
+#[inline(always)]
 pub(super) fn softmax_back<R: Real>(shares: &[R], d: &mut [R]) {
     let mean = dot(shares, d);
     for (d, share) in d.iter_mut().zip(shares) {

@@ -34,6 +34,9 @@ pub struct Args {
     /// Where checkpoints go after every epoch and on Ctrl-C [default: the bundle's name with `.checkpoint` behind it]
     #[arg(long)]
     checkpoint: Option<PathBuf>,
+    /// Write the checkpoint after every so many steps too [default: after epochs alone]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: Option<u64>,
     /// Go on from the checkpoint of a run that was stopped.
     #[arg(long)]
     resume: bool,
@@ -64,11 +67,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let layout = Rc::new(Layout::new(&data.schema));
     let names = if settings.label.is_empty() { vec![None] } else { settings.label.iter().map(Some).collect() };
     let labels = names.into_iter().map(|name| examples::label_index(&data.schema, name.map(String::as_str)));
-    let labels = labels.collect::<anyhow::Result<Vec<usize>>>()?;
+    let labels = labels.collect::<anyhow::Result<Vec<usize>>>().with_context(|| format!("in {place}"))?;
     let names: Vec<String> = labels.iter().map(|label| data.schema.labels[*label].name.clone()).collect();
     let follows = config.blocks.iter().any(|block| block.get("block").and_then(toml::Value::as_str) == Some("covisit"));
     let wanted = Wanted { labels, memory: settings.memory << 20, follows };
     let examples = examples::collect(&data, &layout, &wanted, &mut rows)?;
+    train::check_calibration(settings, &examples).with_context(|| format!("in {place}"))?;
     let setting = Setting {
         schema: &data.schema,
         layout: &layout,
@@ -80,10 +84,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     // A second handler in one process is refused, and then the first one serves.
     let _ = ctrlc::set_handler(|| ASKED.store(true, Ordering::Relaxed));
     let beside = args.checkpoint.unwrap_or_else(|| train::beside(&args.out, "checkpoint"));
-    let stop = Stop { checkpoint: Some(&beside), resume: args.resume, asked: Some(&ASKED), after: args.stop_after };
+    let (resume, after, every) = (args.resume, args.stop_after, args.checkpoint_every);
+    let stop = Stop { checkpoint: Some(&beside), resume, asked: Some(&ASKED), after, every };
     let trained = train::train(&examples, &config, &setting, stop).with_context(|| format!("in {place}"))?;
     let (pin_schema, together) = (settings.pin_schema, settings.together);
-    let naming = Naming { schema: &data.schema, layout: &layout, pin_schema, together };
+    let calibrations = train::calibrations(settings, &trained.network, &trained.members, &examples)?;
+    let calibrations = &calibrations;
+    let naming = Naming { schema: &data.schema, layout: &layout, pin_schema, together, calibrations };
     let bytes = train::bundle(&trained.network, &trained.members, &examples, &naming)?;
     std::fs::write(&args.out, &bytes).with_context(|| format!("cannot write {}", args.out.display()))?;
     std::fs::remove_file(&beside).ok();

@@ -19,19 +19,19 @@ module.exports = defineSchema({
 })
 "#;
 
-fn path(dir: &TempDir, name: &str) -> String {
+pub(super) fn path(dir: &TempDir, name: &str) -> String {
     dir.path().join(name).to_str().unwrap().to_string()
 }
 
 /// A folder with a catalogue, a schema and `shop`, a simulated data set.
-fn shop() -> TempDir {
+pub(super) fn shop() -> TempDir {
     let dir = catalogue();
     simulate(&dir, "shop", ["120", "20"]);
     dir
 }
 
 /// A folder with a catalogue and a schema.
-fn catalogue() -> TempDir {
+pub(super) fn catalogue() -> TempDir {
     let dir = TempDir::new().unwrap();
     let items: String = (0..120)
         .map(|i| {
@@ -44,7 +44,7 @@ fn catalogue() -> TempDir {
     dir
 }
 
-fn simulate(dir: &TempDir, out: &str, [users, days]: [&str; 2]) {
+pub(super) fn simulate(dir: &TempDir, out: &str, [users, days]: [&str; 2]) {
     let (items, schema, out) = (path(dir, "items.jsonl"), path(dir, "schema.js"), path(dir, out));
     done(&[
         "simulate", "--items", &items, "--schema", &schema, "--users", users, "--days", days, "--seed", "5", "--out",

@@ -6,6 +6,7 @@ mod lab;
 mod onnx;
 mod publish;
 mod quality;
+mod train;
 
 use std::process::{Command, Output};
 

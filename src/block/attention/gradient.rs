@@ -10,7 +10,7 @@
 //! so a pair costs three matrices of a quarter of the layer's columns. Written for singles and doubles alike, so that it is checked in doubles.
 
 use crate::block::layer::Activation;
-use crate::block::real::{Real, affine, affine_back, axpy, dot, softmax, softmax_back};
+use crate::block::real::{Real, affine_back, affine_into, axpy, dot, softmax, softmax_back};
 use alloc::vec::Vec;
 
 /// One layer, or its gradient: weights in PyTorch's layout, a bias, and slopes for [`Activation::Prelu`].
@@ -49,17 +49,33 @@ pub struct Shape {
     pub softmax: bool,
 }
 
-/// What a pass forward keeps for the way back. Made once, used for any number of passes.
+/// What a pass forward keeps for the way back. Made once, used for any number of passes, which then allocate nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Kept<R> {
     /// `W_a + W_c + W_d diag(c)`.
     mixed: Vec<R>,
-    /// By layer, the sums, and what the activation and the mask make of them: `[items, outputs]`.
-    sums: Vec<Vec<R>>,
-    activated: Vec<Vec<R>>,
-    masks: Vec<Vec<R>>,
+    /// By hidden layer.
+    hidden: Vec<Hidden<R>>,
     /// One for each item.
     weights: Vec<R>,
+}
+
+/// The sums of a layer, what its mask multiplies them with, and what activation and mask make of them: `[items, outputs]`.
+#[derive(Clone, Debug, Default)]
+struct Hidden<R> {
+    sums: Vec<R>,
+    mask: Vec<R>,
+    activated: Vec<R>,
+}
+
+/// Room for what a pass forgets, forward and back. One serves any number of passes.
+#[derive(Clone, Debug, Default)]
+pub struct Room<R> {
+    turned: Vec<R>,
+    own: Vec<R>,
+    slopes: Vec<R>,
+    before: Vec<R>,
+    mixed: Vec<R>,
 }
 
 /// Writes the weighted sum of the history and keeps what [`backward`] needs.
@@ -68,47 +84,43 @@ pub struct Kept<R> {
 ///
 /// # Shapes
 /// `history`: `[items, dim]`, those that are to be read; `candidate`, `out`: `[dim]`.
+#[inline(always)]
 pub fn forward<R: Real>(
     shape: Shape,
     layers: &[Layer<R>],
     (history, candidate): (&[R], &[R]),
     mask: &mut dyn FnMut(usize, &mut [R]),
-    kept: &mut Kept<R>,
+    (kept, room): (&mut Kept<R>, &mut Room<R>),
     out: &mut [R],
 ) {
     let dim = shape.dim;
     out.fill(R::default());
-    kept.sums.clear();
-    kept.activated.clear();
-    kept.masks.clear();
     kept.mixed.clear();
+    room.own.clear();
     let Some(first) = layers.first() else { return };
     // What depends on the candidate alone is one number for each sum, as a bias is.
-    let mut own = Vec::new();
     for (o, row) in first.weight.chunks_exact(4 * dim).enumerate() {
         let (mut part, bias) = (R::default(), first.bias.get(o).copied().unwrap_or_default());
         for (j, c) in candidate.iter().enumerate() {
             kept.mixed.push(row[j] + row[2 * dim + j] + row[3 * dim + j] * *c);
             part += (row[dim + j] - row[2 * dim + j]) * *c;
         }
-        own.push(part + bias);
+        room.own.push(part + bias);
     }
-    let mut sums = affine(&kept.mixed, &own, history, dim);
-    for (l, next) in layers.iter().enumerate().skip(1) {
-        let alpha = &layers[l - 1].alpha;
-        let width = next.inputs();
-        let mut mask_of = vec![R::ONE; sums.len()];
-        mask(l - 1, &mut mask_of);
-        let mut x = Vec::with_capacity(sums.len());
-        for (at, (z, m)) in sums.iter().zip(&mask_of).enumerate() {
-            x.push(activate(shape.activation, slope(alpha, at % width), *z).0 * *m);
+    kept.hidden.resize(layers.len() - 1, Hidden::default());
+    affine_into((&kept.mixed, &room.own), history, dim, &mut room.turned, &mut kept.weights);
+    for (l, (now, next)) in kept.hidden.iter_mut().zip(&layers[1..]).enumerate() {
+        core::mem::swap(&mut now.sums, &mut kept.weights);
+        now.mask.clear();
+        now.mask.resize(now.sums.len(), R::ONE);
+        mask(l, &mut now.mask);
+        now.activated.clear();
+        for (at, (z, m)) in now.sums.iter().zip(&now.mask).enumerate() {
+            now.activated.push(activate(shape.activation, slope(&layers[l].alpha, at % next.inputs()), *z).0 * *m);
         }
-        let following = affine(&next.weight, &next.bias, &x, width);
-        kept.sums.push(core::mem::replace(&mut sums, following));
-        kept.activated.push(x);
-        kept.masks.push(mask_of);
+        let of = (&next.weight[..], &next.bias[..]);
+        affine_into(of, &now.activated, next.inputs(), &mut room.turned, &mut kept.weights);
     }
-    kept.weights = sums;
     if shape.softmax {
         softmax(&mut kept.weights);
     }
@@ -117,11 +129,13 @@ pub fn forward<R: Real>(
     }
 }
 
+#[inline(always)]
 fn slope<R: Real>(alpha: &[R], at: usize) -> R {
     alpha.get(if alpha.len() == 1 { 0 } else { at }).copied().unwrap_or_default()
 }
 
 /// What an activation gives, and its derivative.
+#[inline(always)]
 fn activate<R: Real>(activation: Activation, alpha: R, z: R) -> (R, R) {
     let below = z < R::default();
     match activation {
@@ -140,30 +154,34 @@ fn activate<R: Real>(activation: Activation, alpha: R, z: R) -> (R, R) {
 ///
 /// # Shapes
 /// `d_out`: `[dim]`; the others as what they are gradients of.
+#[inline(always)]
 pub fn backward<R: Real>(
     shape: Shape,
     layers: &[Layer<R>],
-    kept: &Kept<R>,
+    (kept, room): (&Kept<R>, &mut Room<R>),
     (history, candidate, d_out): (&[R], &[R], &[R]),
     into: &mut [Layer<R>],
     (into_history, into_candidate): (&mut [R], &mut [R]),
 ) {
     let dim = shape.dim;
-    let mut d = Vec::with_capacity(kept.weights.len());
+    room.slopes.clear();
     let rows = history.chunks_exact(dim).zip(into_history.chunks_exact_mut(dim));
     for (weight, (h, into)) in kept.weights.iter().zip(rows) {
-        d.push(dot(h, d_out));
+        room.slopes.push(dot(h, d_out));
         axpy(*weight, d_out, into);
     }
     if shape.softmax {
-        softmax_back(&kept.weights, &mut d);
+        softmax_back(&kept.weights, &mut room.slopes);
     }
-    for l in (1..layers.len()).rev() {
-        let (x, z, mask, width) = (&kept.activated[l - 1], &kept.sums[l - 1], &kept.masks[l - 1], layers[l].inputs());
-        let mut dx = vec![R::default(); x.len()];
-        affine_back((&layers[l].weight, x, &d), width, &mut into[l].weight, &mut into[l].bias, &mut dx);
-        let (alpha, into_alpha) = (&layers[l - 1].alpha, &mut into[l - 1].alpha);
-        for (at, ((d, z), m)) in dx.iter_mut().zip(z).zip(mask).enumerate() {
+    for (l, hidden) in kept.hidden.iter().enumerate().rev() {
+        let (next, into_next) = (&layers[l + 1], &mut into[l + 1]);
+        let width = next.inputs();
+        room.before.clear();
+        room.before.resize(hidden.sums.len(), R::default());
+        let of = (&next.weight[..], &hidden.activated[..], &room.slopes[..]);
+        affine_back(of, width, &mut into_next.weight, &mut into_next.bias, &mut room.before);
+        let (alpha, into_alpha) = (&layers[l].alpha, &mut into[l].alpha);
+        for (at, ((d, z), m)) in room.before.iter_mut().zip(&hidden.sums).zip(&hidden.mask).enumerate() {
             *d = *d * *m;
             if shape.activation == Activation::Prelu && *z < R::default() {
                 let place = if into_alpha.len() == 1 { 0 } else { at % width };
@@ -173,14 +191,17 @@ pub fn backward<R: Real>(
             }
             *d = *d * activate(shape.activation, slope(alpha, at % width), *z).1;
         }
-        d = dx;
+        core::mem::swap(&mut room.slopes, &mut room.before);
     }
     let (Some(first), Some(into)) = (layers.first(), into.first_mut()) else { return };
-    let (mut back, mut sums) = (vec![R::default(); kept.mixed.len()], vec![R::default(); first.outputs]);
-    affine_back((&kept.mixed, history, &d), dim, &mut back, &mut sums, into_history);
-    axpy(R::ONE, &sums, &mut into.bias);
+    room.mixed.clear();
+    room.mixed.resize(kept.mixed.len(), R::default());
+    room.own.clear();
+    room.own.resize(first.outputs, R::default());
+    affine_back((&kept.mixed, history, &room.slopes), dim, &mut room.mixed, &mut room.own, into_history);
+    axpy(R::ONE, &room.own, &mut into.bias);
     let rows = first.weight.chunks_exact(4 * dim).zip(into.weight.chunks_exact_mut(4 * dim));
-    for (((row, into), back), sum) in rows.zip(back.chunks_exact(dim)).zip(&sums) {
+    for (((row, into), back), sum) in rows.zip(room.mixed.chunks_exact(dim)).zip(&room.own) {
         for (j, c) in candidate.iter().enumerate() {
             into[j] += back[j];
             into[dim + j] += *sum * *c;

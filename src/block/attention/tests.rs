@@ -263,7 +263,7 @@ proptest! {
             let mut mask = |l: usize, ones: &mut [f64]| if dropped {
                 ones.iter_mut().enumerate().for_each(|(i, x)| *x = if (i + l).is_multiple_of(3) { 0.0 } else { 1.5 });
             };
-            gradient::forward(how, layers, (history, candidate), &mut mask, kept, &mut out);
+            gradient::forward(how, layers, (history, candidate), &mut mask, (kept, &mut gradient::Room::default()), &mut out);
             out.iter().zip(toward).map(|(x, t)| x * t).sum::<f64>()
         };
         let mut kept = gradient::Kept::default();
@@ -280,7 +280,7 @@ proptest! {
         let (_, rest) = d_vectors.split_at_mut(dim);
         let (d_candidate, d_history) = rest.split_at_mut(dim);
         let read = (&vectors[2 * dim..], &vectors[dim..2 * dim], &vectors[..dim]);
-        gradient::backward(how, &layers, &kept, read, &mut into, (d_history, d_candidate));
+        gradient::backward(how, &layers, (&kept, &mut gradient::Room::default()), read, &mut into, (d_history, d_candidate));
         let mut spare = gradient::Kept::default();
         // Where a relu turns within the step, a difference is no slope; the smaller step tells.
         let slope = |at: &mut dyn FnMut(f64) -> f64| {

@@ -87,6 +87,15 @@ impl<'a> Keys<'a> {
         found.map(|x| Some(x as f32)).context(asked)
     }
 
+    /// A list of numbers.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn numbers(&mut self, key: &'static str) -> anyhow::Result<Option<Vec<f64>>> {
+        let Some(value) = self.ask(key) else { return Ok(None) };
+        list_of_numbers(value).map(Some).with_context(|| format!("{}: give a list of numbers", self.at(key)))
+    }
+
     /// A list of words.
     ///
     /// # Errors
@@ -125,6 +134,13 @@ impl<'a> Keys<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The numbers of a list, all of them finite.
+pub fn list_of_numbers(value: &Value) -> Option<Vec<f64>> {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+    let finite = |value: &Value| number(value).filter(|x| x.is_finite());
+    value.as_array()?.iter().map(finite).collect()
 }
 
 /// What blocks are built from.

@@ -1,113 +1,34 @@
-//! Products of matrices, for whole batches at once.
-//!
-//! Every element of a product is summed in the rising order of the inner index, products and sums each rounded, whatever the width of the
-//! registers: so machines with and without AVX give the same bits.
+//! Products of matrices for whole batches: the engine's, compiled for the widest registers of the machine.
+
+use zhiji::block::matrix;
+
+pub use zhiji::block::matrix::transpose;
 
 /// `out[m × n] += a[m × k] · b[k × n]`, row-major.
-pub fn add_product(a: &[f32], b: &[f32], out: &mut [f32], (m, k, n): (usize, usize, usize)) {
-    run(Left { numbers: a, row: k, column: 1 }, b, out, (m, k, n));
+pub fn add_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
+    widest(|| matrix::add_product(a, b, out, shape));
 }
 
 /// `out[k × n] += aᵀ · b` for `a[m × k]` and `b[m × n]`, row-major: how a weight moves whose input was `a`.
-pub fn add_transposed_product(a: &[f32], b: &[f32], out: &mut [f32], (m, k, n): (usize, usize, usize)) {
-    run(Left { numbers: a, row: 1, column: k }, b, out, (k, m, n));
+pub fn add_transposed_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
+    widest(|| matrix::add_transposed_product(a, b, out, shape));
 }
 
-/// Writes `out[c × r]` from `a[r × c]`.
-pub fn transpose(a: &[f32], (rows, columns): (usize, usize), out: &mut Vec<f32>) {
-    out.clear();
-    out.resize(rows * columns, 0.0);
-    for (r, row) in a.chunks_exact(columns.max(1)).take(rows).enumerate() {
-        for (c, x) in row.iter().enumerate() {
-            out[c * rows + r] = *x;
-        }
-    }
-}
-
-/// The left matrix: element `(i, p)` stands at `i · row + p · column`.
-#[derive(Clone, Copy)]
-struct Left<'a> {
-    numbers: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-fn run(a: Left<'_>, b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
+/// Does what is asked as code for the widest registers that this machine has, as far as that is compiled into its caller.
+#[inline(always)]
+pub fn widest<T>(of: impl FnOnce() -> T) -> T {
     #[cfg(target_arch = "x86_64")]
     if std::is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has just said that it has these instructions.
-        unsafe { product_avx2(a, b, out, shape) };
-        return;
+        return unsafe { with_avx2(of) };
     }
-    product(a, b, out, shape);
+    of()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn product_avx2(a: Left<'_>, b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
-    product(a, b, out, shape);
-}
-
-#[inline(always)]
-fn product(a: Left<'_>, b: &[f32], out: &mut [f32], (m, k, n): (usize, usize, usize)) {
-    let mut from = 0;
-    while from + 16 <= n {
-        columns::<16>(a, b, out, (m, k, n), from);
-        from += 16;
-    }
-    while from + 8 <= n {
-        columns::<8>(a, b, out, (m, k, n), from);
-        from += 8;
-    }
-    while from + 4 <= n {
-        columns::<4>(a, b, out, (m, k, n), from);
-        from += 4;
-    }
-    while from < n {
-        columns::<1>(a, b, out, (m, k, n), from);
-        from += 1;
-    }
-}
-
-/// `W` columns of the product, four rows at a time, so that sums stay in registers.
-#[inline(always)]
-fn columns<const W: usize>(a: Left<'_>, b: &[f32], out: &mut [f32], (m, k, n): (usize, usize, usize), from: usize) {
-    let mut row = 0;
-    while row + 4 <= m {
-        tile::<W, 4>(a, b, out, (k, n), (row, from));
-        row += 4;
-    }
-    while row < m {
-        tile::<W, 1>(a, b, out, (k, n), (row, from));
-        row += 1;
-    }
-}
-
-#[inline(always)]
-fn tile<const W: usize, const R: usize>(
-    a: Left<'_>,
-    b: &[f32],
-    out: &mut [f32],
-    (k, n): (usize, usize),
-    (row, from): (usize, usize),
-) {
-    let mut sums = [[0.0f32; W]; R];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        sums.copy_from_slice(&out[(row + r) * n + from..][..W]);
-    }
-    let lefts: [&[f32]; R] = std::array::from_fn(|r| &a.numbers[((row + r) * a.row).min(a.numbers.len())..]);
-    for p in 0..k {
-        let (right, _) = b[p * n + from..].split_at(W);
-        for (sums, left) in sums.iter_mut().zip(lefts) {
-            let x = left[p * a.column];
-            for (sum, y) in sums.iter_mut().zip(right) {
-                *sum += x * y;
-            }
-        }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        out[(row + r) * n + from..][..W].copy_from_slice(sums);
-    }
+fn with_avx2<T>(of: impl FnOnce() -> T) -> T {
+    of()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 pub mod build;
 mod layers;
-mod matrix;
+pub mod matrix;
 pub mod params;
 pub mod pass;
 
@@ -337,70 +337,110 @@ impl Network {
     }
 }
 
-/// Reads the tiers of a configuration; without any, one tier in which each label is the sum of the blocks that no other reads.
+/// Reads the tiers of a configuration; without any, one tier with the tasks of [`usual`].
 fn tasks(blocks: &[Block], labels: &[String], tiers: &[Table]) -> anyhow::Result<(Vec<Task>, Value)> {
-    let mut made = Vec::new();
-    if tiers.is_empty() {
-        let read = |at: usize| blocks.iter().any(|block| block.layer.of().contains(&at));
-        let ends: Vec<usize> = (0..blocks.len())
-            .filter(|at| !read(*at) && [1, labels.len()].contains(&blocks[*at].width) && blocks[*at].side != Side::User)
-            .collect();
-        if ends.is_empty() {
-            bail!("tiers: no block gives one number, so say which blocks each task adds up");
-        }
-        let names: Vec<&str> = ends.iter().map(|at| blocks[*at].name.as_str()).collect();
-        let mut specs = Vec::new();
-        for (label, name) in labels.iter().enumerate() {
-            let column = |at: &usize| if blocks[*at].width == 1 { 0 } else { label };
-            made.push(Task { label, of: ends.iter().map(|at| (*at, column(at), 1.0)).collect() });
-            specs.push(json!({ "label": name, "of": names }));
-        }
-        return Ok((made, json!([{ "tasks": specs }])));
-    }
-    let mut all = Vec::new();
+    let one = [Table::new()];
+    let tiers = if tiers.is_empty() { &one } else { tiers };
+    let (mut made, mut all) = (Vec::new(), Vec::new());
     for (at, tier) in tiers.iter().enumerate() {
         let place = format!("tiers[{at}]");
-        let tasks =
-            tier.get("tasks").and_then(toml::Value::as_array).with_context(|| format!("{place}.tasks: give a list"))?;
-        if let Some(key) = tier.keys().find(|key| *key != "tasks") {
-            bail!("{place}.{key}: there is no such key; there is: tasks");
+        if let Some(key) = tier.keys().find(|key| *key != "tasks" && *key != "blend") {
+            bail!("{place}.{key}: there is no such key; there are: tasks, blend");
         }
-        let mut specs = Vec::new();
-        for (number, task) in tasks.iter().enumerate() {
-            let place = format!("{place}.tasks[{number}]");
-            let table = task.as_table().with_context(|| format!("{place}: give a table"))?;
-            let mut keys = Keys::new(table, place);
-            let name = keys.text("label")?.with_context(|| format!("{}: name a label", keys.at("label")))?;
-            let label = labels.iter().position(|known| known == name);
-            let label = label.with_context(|| format!("{}: \"{name}\" is not among the labels", keys.at("label")))?;
-            let names =
-                keys.texts("of")?.with_context(|| format!("{}: name the blocks that are added", keys.at("of")))?;
-            let gains = table.get("gains").and_then(toml::Value::as_array).map(|list| {
-                list.iter()
-                    .map(|x| x.as_float().or_else(|| x.as_integer().map(|n| n as f64)).unwrap_or(f64::NAN))
-                    .collect()
-            });
-            let gains: Vec<f64> = gains.unwrap_or_else(|| vec![1.0; names.len()]);
-            if gains.len() != names.len() || gains.iter().any(|gain| !gain.is_finite()) {
-                bail!("{}: give one number for each block", keys.at("gains"));
+        let (tasks, specs) = match tier.get("tasks") {
+            Some(listed) => {
+                let listed = listed.as_array().with_context(|| format!("{place}.tasks: give a list"))?;
+                listed_tasks(blocks, labels, listed, &place)?
             }
-            let mut of = Vec::new();
-            for (name, gain) in names.iter().zip(&gains) {
-                let block = blocks.iter().position(|block| block.name == *name);
-                let block = block.with_context(|| format!("{}: there is no block \"{name}\"", keys.at("of")))?;
-                let width = blocks[block].width;
-                if width != 1 && width != tasks.len() {
-                    bail!("{}: \"{name}\" gives {width} numbers; a task takes one", keys.at("of"));
-                }
-                of.push((block, if width == 1 { 0 } else { number }, *gain as f32));
-            }
-            made.push(Task { label, of });
-            specs.push(json!({ "label": name, "of": names, "gains": gains }));
+            None => usual(blocks, labels)?,
+        };
+        let mut spec = json!({ "tasks": specs });
+        if let Some(value) = tier.get("blend") {
+            spec["blend"] = blend(value, tasks.len()).with_context(|| format!("{place}.blend"))?;
         }
-        all.push(json!({ "tasks": specs }));
+        made.extend(tasks);
+        all.push(spec);
     }
     Ok((made, Value::Array(all)))
 }
 
+/// One task for each label: the sum of the blocks that no other reads.
+fn usual(blocks: &[Block], labels: &[String]) -> anyhow::Result<(Vec<Task>, Vec<Value>)> {
+    let read = |at: usize| blocks.iter().any(|block| block.layer.of().contains(&at));
+    let ends: Vec<usize> = (0..blocks.len())
+        .filter(|at| !read(*at) && [1, labels.len()].contains(&blocks[*at].width) && blocks[*at].side != Side::User)
+        .collect();
+    if ends.is_empty() {
+        bail!("tiers: no block gives one number, so say which blocks each task adds up");
+    }
+    let names: Vec<&str> = ends.iter().map(|at| blocks[*at].name.as_str()).collect();
+    let (mut made, mut specs) = (Vec::new(), Vec::new());
+    for (label, name) in labels.iter().enumerate() {
+        let column = |at: &usize| if blocks[*at].width == 1 { 0 } else { label };
+        made.push(Task { label, of: ends.iter().map(|at| (*at, column(at), 1.0)).collect() });
+        specs.push(json!({ "label": name, "of": names }));
+    }
+    Ok((made, specs))
+}
+
+/// The tasks of one tier, as they are written down.
+fn listed_tasks(
+    blocks: &[Block],
+    labels: &[String],
+    listed: &[toml::Value],
+    place: &str,
+) -> anyhow::Result<(Vec<Task>, Vec<Value>)> {
+    let (mut made, mut specs) = (Vec::new(), Vec::new());
+    for (number, task) in listed.iter().enumerate() {
+        let place = format!("{place}.tasks[{number}]");
+        let table = task.as_table().with_context(|| format!("{place}: give a table"))?;
+        let mut keys = Keys::new(table, place);
+        let name = keys.text("label")?.with_context(|| format!("{}: name a label", keys.at("label")))?;
+        let label = labels.iter().position(|known| known == name);
+        let label = label.with_context(|| format!("{}: \"{name}\" is not among the labels", keys.at("label")))?;
+        let names = keys.texts("of")?.with_context(|| format!("{}: name the blocks that are added", keys.at("of")))?;
+        let gains = keys.numbers("gains")?.unwrap_or_else(|| vec![1.0; names.len()]);
+        keys.finish()?;
+        if gains.len() != names.len() {
+            bail!("{}: give one number for each block", keys.at("gains"));
+        }
+        let mut of = Vec::new();
+        for (name, gain) in names.iter().zip(&gains) {
+            let block = blocks.iter().position(|block| block.name == *name);
+            let block = block.with_context(|| format!("{}: there is no block \"{name}\"", keys.at("of")))?;
+            let width = blocks[block].width;
+            if width != 1 && width != listed.len() {
+                bail!("{}: \"{name}\" gives {width} numbers; a task takes one", keys.at("of"));
+            }
+            of.push((block, if width == 1 { 0 } else { number }, *gain as f32));
+        }
+        made.push(Task { label, of });
+        specs.push(json!({ "label": name, "of": names, "gains": gains }));
+    }
+    Ok((made, specs))
+}
+
+/// How a tier's tasks become one score, in the bundle's form: a word (`powers` or `sum`: all weigh alike), or a table of it and a weight for each task.
+fn blend(value: &toml::Value, tasks: usize) -> anyhow::Result<Value> {
+    let (word, weights) = match value {
+        toml::Value::String(word) => (word.as_str(), vec![1.0; tasks]),
+        toml::Value::Table(table) if table.len() == 1 => {
+            let word = table.keys().next().map_or("", String::as_str);
+            let weights = build::list_of_numbers(&table[word]).context("give a list of numbers")?;
+            (word, weights)
+        }
+        _ => bail!("give \"powers\" or \"sum\", or {{ powers = [a weight for each task] }}"),
+    };
+    if !["powers", "sum"].contains(&word) {
+        bail!("\"{word}\" is neither \"powers\" nor \"sum\"");
+    }
+    if weights.len() != tasks || weights.iter().any(|w| *w < 0.0) || weights.iter().sum::<f64>() <= 0.0 {
+        bail!("give one weight, not below 0, for each of the {tasks} tasks, and not 0 for all");
+    }
+    Ok(json!({ word: weights }))
+}
+
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;

@@ -213,6 +213,14 @@ fn what_is_wrong_is_said_of_the_key() {
             "[[blocks]]\nblock = \"wide\"\n[[tiers]]\ntasks = [{ label = \"click\", of = [\"deep\"] }]",
             "tiers[0].tasks[0].of",
         ),
+        (
+            "[[blocks]]\nblock = \"wide\"\n[[tiers]]\ntasks = [{ label = \"click\", of = [\"wide\"], gain = [1] }]",
+            "gain:",
+        ),
+        ("[[blocks]]\nblock = \"wide\"\n[[tiers]]\nblends = \"sum\"", "tiers[0].blends"),
+        ("[[blocks]]\nblock = \"wide\"\n[[tiers]]\nblend = \"product\"", "tiers[0].blend"),
+        ("[[blocks]]\nblock = \"wide\"\n[[tiers]]\nblend = { sum = [1, 1] }", "tiers[0].blend"),
+        ("[[blocks]]\nblock = \"wide\"\n[[tiers]]\nblend = { sum = [\"a\"] }", "tiers[0].blend"),
     ] {
         let config = config(text);
         let error = Network::new(&shop.setting(1), &config.blocks, &config.tiers).err().expect(text);

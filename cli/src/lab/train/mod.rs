@@ -3,6 +3,7 @@
 //! Everything that is drawn is drawn from the seed, the epoch and the step, so a run that was stopped goes on as if it had not been, and the same data,
 //! configuration and seed give the same bytes on one thread.
 
+mod calibrate;
 mod checkpoint;
 pub mod objective;
 mod optimiser;
@@ -11,10 +12,12 @@ pub mod planted;
 mod publish;
 mod run;
 mod settings;
+mod threads;
 
+pub use calibrate::{calibrations, check as check_calibration};
 pub use checkpoint::beside;
 #[cfg(test)]
 pub use publish::bundle_of;
 pub use publish::{Naming, bundle};
-pub use run::{Stop, train};
+pub use run::{Stop, Stopped, train};
 pub use settings::{Config, Given};

@@ -1,6 +1,7 @@
 //! How steps are taken.
 
 use super::settings::{Optimiser, Settings};
+use crate::lab::network::matrix::widest;
 use crate::lab::network::params::{Gradient, Gradients, Params, Tensor};
 
 /// What an optimiser keeps of each number, and how often each row was moved.
@@ -64,17 +65,17 @@ impl Stepper {
         }
     }
 
-    /// Moves all weights that the gradients, those of a mean loss over `batch` of `total` examples, speak of.
+    /// Moves all weights that the gradients, those of a mean loss over `batch` of `total` examples, speak of, and tells `moved` where it wants to know.
     pub fn step(
         &mut self,
         params: &mut Params,
         gradients: &mut Gradients,
         rate: f32,
         (batch, total): (usize, usize),
-        moved: &mut Moved<'_>,
+        mut moved: Option<&mut Moved<'_>>,
     ) {
         self.clip(gradients);
-        let mut before = Vec::new();
+        let (mut before, tells) = (Vec::new(), moved.is_some());
         for (at, (tensor, gradient)) in params.iter_mut().zip(&mut gradients.0).enumerate() {
             if tensor.frozen {
                 continue;
@@ -83,9 +84,13 @@ impl Stepper {
                 Gradient::Whole(slopes) => {
                     let l2 = if tensor.penalised { self.l2 / total.max(1) as f32 } else { 0.0 };
                     slopes.iter_mut().zip(&tensor.numbers).for_each(|(slope, w)| *slope += l2 * w);
-                    before.clone_from(&tensor.numbers);
-                    self.apply(at, 0, (&mut tensor.numbers, slopes), rate, tensor.penalised);
-                    moved(at, 0, &before, &tensor.numbers);
+                    if tells {
+                        before.clone_from(&tensor.numbers);
+                    }
+                    widest(|| self.apply(at, 0, (&mut tensor.numbers, slopes), rate, tensor.penalised));
+                    if let Some(moved) = &mut moved {
+                        moved(at, 0, &before, &tensor.numbers);
+                    }
                 }
                 Gradient::Rows(rows) => {
                     let width = tensor.width().max(1);
@@ -97,10 +102,14 @@ impl Stepper {
                         let meetings = tensor.meetings.get(*row as usize).map_or(1.0, |met| met.max(1.0));
                         let l2 = penalty * (times / meetings).min(1.0);
                         slopes.iter_mut().zip(numbers.iter()).for_each(|(slope, w)| *slope += l2 * w);
-                        before.clear();
-                        before.extend_from_slice(numbers);
-                        self.apply(at, *row, (numbers, slopes), rate, tensor.penalised);
-                        moved(at, *row, &before, numbers);
+                        if tells {
+                            before.clear();
+                            before.extend_from_slice(numbers);
+                        }
+                        widest(|| self.apply(at, *row, (numbers, slopes), rate, tensor.penalised));
+                        if let Some(moved) = &mut moved {
+                            moved(at, *row, &before, numbers);
+                        }
                     }
                 }
             }
@@ -130,6 +139,7 @@ impl Stepper {
         self.corrections[at]
     }
 
+    #[inline(always)]
     fn apply(&mut self, at: usize, row: u32, (w, slopes): (&mut [f32], &[f32]), rate: f32, penalised: bool) {
         let from = row as usize * w.len();
         let t = self.memory[at].steps[row as usize] + 1;

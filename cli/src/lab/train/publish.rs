@@ -22,6 +22,23 @@ pub struct Naming<'a> {
     pub pin_schema: bool,
     /// How the members of an ensemble become one.
     pub together: Together,
+    /// The calibration of each task, where it has one.
+    pub calibrations: &'a [Option<Value>],
+}
+
+/// The members as the bundle holds them: all, or one of the mean of their weights.
+pub fn together(members: &[Params], how: Together) -> Vec<Params> {
+    let mut members = members.to_vec();
+    if how == Together::Weights && members.len() > 1 {
+        let share = 1.0 / members.len() as f32;
+        let rest = members.split_off(1);
+        for (at, tensor) in members[0].iter_mut().enumerate() {
+            for (place, x) in tensor.numbers.iter_mut().enumerate() {
+                *x = rest.iter().fold(*x, |sum, member| sum + member[at].numbers[place]) * share;
+            }
+        }
+    }
+    members
 }
 
 /// The bundle of a network and the weights of one or several members, with a few of its examples as known answers.
@@ -34,16 +51,7 @@ pub fn bundle(
     examples: &Examples,
     naming: &Naming<'_>,
 ) -> anyhow::Result<Vec<u8>> {
-    let mut members = members.to_vec();
-    if naming.together == Together::Weights && members.len() > 1 {
-        let share = 1.0 / members.len() as f32;
-        let rest = members.split_off(1);
-        for (at, tensor) in members[0].iter_mut().enumerate() {
-            for (place, x) in tensor.numbers.iter_mut().enumerate() {
-                *x = rest.iter().fold(*x, |sum, member| sum + member[at].numbers[place]) * share;
-            }
-        }
-    }
+    let members = together(members, naming.together);
     let suffix = |member: usize| if members.len() == 1 { String::new() } else { format!(".{member}") };
     let (mut blocks, mut tensors) = (Vec::new(), Vec::new());
     for (at, member) in members.iter().enumerate() {
@@ -56,6 +64,12 @@ pub fn bundle(
             for task in tier["tasks"].as_array_mut().into_iter().flatten() {
                 spread(task, &(0..members.len()).map(suffix).collect::<Vec<_>>());
             }
+        }
+    }
+    let specs = tiers.as_array_mut().into_iter().flatten().flat_map(|tier| tier["tasks"].as_array_mut());
+    for (task, calibration) in specs.flatten().zip(naming.calibrations) {
+        if let Some(calibration) = calibration {
+            task["calibration"] = calibration.clone();
         }
     }
     let features = features(&blocks);
@@ -150,6 +164,12 @@ pub fn bundle_of(
     params: &crate::lab::network::params::Params,
     shop: &super::planted::Planted,
 ) -> anyhow::Result<Vec<u8>> {
-    let naming = Naming { schema: &shop.schema, layout: &shop.layout, pin_schema: false, together: Together::Logits };
+    let naming = Naming {
+        schema: &shop.schema,
+        layout: &shop.layout,
+        pin_schema: false,
+        together: Together::Logits,
+        calibrations: &[],
+    };
     bundle(network, std::slice::from_ref(params), &shop.examples, &naming)
 }

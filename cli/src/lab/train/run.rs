@@ -2,13 +2,16 @@
 
 use super::checkpoint::{self, Progress, State};
 use super::objective::{Objective, PLACES};
-use super::settings::{Average, Config, Schedule, Settings};
+use super::optimiser::Moved;
+use super::settings::{Average, Config, Schedule};
+use super::threads::{Helpers, How, Learning, Worker};
 use crate::lab::examples::{Chunk, Examples, NO_POSITION, Part, progress};
 use crate::lab::network::params::{Params, Tensor};
-use crate::lab::network::pass::{Batch, Disturbance, Noise};
-use crate::lab::network::{Network, Pass, Setting};
+use crate::lab::network::pass::Noise;
+use crate::lab::network::{Network, Setting};
 use anyhow::bail;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zhiji::rng::Rng;
 
@@ -39,20 +42,31 @@ pub struct Stop<'a> {
     pub asked: Option<&'a AtomicBool>,
     /// Stop after so many steps.
     pub after: Option<u64>,
+    /// Write the checkpoint after every so many steps too.
+    pub every: Option<u64>,
 }
 
-/// Room for one thread.
-struct Worker {
-    pass: Pass,
-    batch: Batch,
+/// The error of a run that was stopped before its end; its checkpoint, where one was wanted, is written.
+#[derive(Clone, Debug)]
+pub struct Stopped(String);
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+fn stopped(epoch: usize, step: u64, checkpoint: Option<&Path>) -> Stopped {
+    let goes_on = |path: &Path| format!("; the same command with --resume goes on from {}", path.display());
+    Stopped(format!("stopped in epoch {epoch}, after step {step}{}", checkpoint.map_or(String::new(), goes_on)))
 }
 
 struct Run<'a> {
     examples: &'a Examples,
-    settings: &'a Settings,
-    network: &'a Network,
-    objective: &'a Objective,
-    workers: Vec<Worker>,
+    learning: Learning<'a>,
+    worker: Worker,
 }
 
 /// The weights that are kept beside those that move.
@@ -115,8 +129,8 @@ impl Shadow {
 /// Trains.
 ///
 /// # Errors
-/// Where the configuration does not fit the data, there is nothing to learn from, or the loss leaves the finite numbers; and where the run was
-/// stopped, after its checkpoint is written.
+/// Where the configuration does not fit the data, there is nothing to learn from, or the loss leaves the finite numbers; and [`Stopped`] where the run
+/// was stopped, after its checkpoint is written.
 pub fn train(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: Stop<'_>) -> anyhow::Result<Trained> {
     let settings = &config.settings;
     let (count, positives) = (examples.train.len, examples.train.positives.iter().sum::<usize>());
@@ -162,14 +176,16 @@ pub fn train(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: 
             }
             state.take(&mut params, found.state)?;
         }
-        let workers = (0..settings.threads).map(|_| Worker { pass: network.pass(&params), batch: Batch::default() });
-        let mut run = Run { examples, settings, network: &network, objective: &objective, workers: workers.collect() };
+        let learning = Learning { network: &network, objective: &objective, settings };
+        let mut run = Run { examples, learning, worker: learning.worker(&params) };
         let started = (std::time::Instant::now(), state.progress.seen);
         let save = |params: &Params, state: &State, members: &[Params]| match stop.checkpoint {
             Some(path) => checkpoint::write(path, &fingerprint, params, state, members),
             None => Ok(()),
         };
-        run.epochs(seed, &mut params, &mut state, stop, &|params, state| save(params, state, &members))?;
+        let mut moving = Arc::new(params);
+        run.epochs(seed, &mut moving, &mut state, stop, &|params, state| save(params, state, &members))?;
+        let mut params = Arc::unwrap_or_clone(moving);
         let speed = (state.progress.seen - started.1) as f64 / started.0.elapsed().as_secs_f64().max(1e-9);
         let Progress { best_epoch, best_train, best_valid, .. } = state.progress;
         for (tensor, best) in params.iter_mut().zip(std::mem::take(&mut state.best)) {
@@ -213,16 +229,16 @@ impl Run<'_> {
 
     fn teaching(&self, chunk: &Chunk) -> Vec<u32> {
         let all = 0..chunk.len() as u32;
-        all.filter(|example| !self.objective.draws() || chunk.positive[*example as usize]).collect()
+        all.filter(|example| !self.learning.objective.draws() || chunk.positive[*example as usize]).collect()
     }
 
     fn teaching_count(&self, part: &Part) -> usize {
-        if self.objective.draws() { part.positives.iter().sum() } else { part.len }
+        if self.learning.objective.draws() { part.positives.iter().sum() } else { part.len }
     }
 
     /// The length of the steps at a share of the whole run.
     fn rate(&self, done: f32) -> f32 {
-        let settings = self.settings;
+        let settings = self.learning.settings;
         if done < settings.warm_up {
             return settings.learning_rate * (done / settings.warm_up).max(1e-3);
         }
@@ -236,72 +252,20 @@ impl Run<'_> {
         settings.learning_rate * share
     }
 
-    /// Walks forward over some examples and, where the model is to learn, backward, each thread over its part. Returns the sum of the losses.
-    fn walk(&mut self, params: &Params, chunk: &Chunk, rows: &[u32], learn: bool, draw: u64) -> f64 {
-        let (network, objective, settings) = (self.network, self.objective, self.settings);
-        let count = self.workers.len().min(rows.len()).max(1);
-        let (part, total) = (rows.len().div_ceil(count), rows.len());
-        let one = |worker: &mut Worker, rows: &[u32], number: u64| {
-            let Worker { pass, batch } = worker;
-            let mut noise = Noise(draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-            objective.gather(chunk, rows, &mut noise, batch);
-            pass.disturbance = Disturbance::OFF;
-            if learn {
-                pass.gradients.clear();
-                pass.disturbance = Disturbance {
-                    noise,
-                    dropout: settings.dropout,
-                    input: settings.input_noise,
-                    hide: settings.hide_items,
-                };
-            }
-            network.forward(pass, params, chunk, batch);
-            let mut logits = std::mem::take(&mut pass.logits);
-            let mut slopes = std::mem::take(&mut pass.slopes);
-            let gradients = learn.then_some(&mut pass.gradients);
-            let loss = objective.slopes((chunk, batch), &mut logits, &mut slopes, (params, gradients), total);
-            (pass.logits, pass.slopes) = (logits, slopes);
-            if learn {
-                network.backward(pass, params, chunk, batch);
-            }
-            loss
-        };
-        let Some((first, others)) = self.workers.split_first_mut() else { return 0.0 };
-        if count == 1 {
-            return one(first, rows, 0);
-        }
-        let mut parts = rows.chunks(part);
-        let own = parts.next().unwrap_or_default();
-        let losses: Vec<f64> = std::thread::scope(|scope| {
-            let one = &one;
-            let running: Vec<_> = others
-                .iter_mut()
-                .zip(parts)
-                .zip(1u64..)
-                .map(|((worker, rows), number)| scope.spawn(move || one(worker, rows, number)))
-                .collect();
-            let mut losses = vec![one(first, own, 0)];
-            losses.extend(running.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)));
-            losses
-        });
-        if learn {
-            for other in others.iter().take(losses.len() - 1) {
-                first.pass.gradients.add(&other.pass.gradients);
-            }
-        }
-        losses.iter().sum()
-    }
-
     /// Mean loss over the examples of a part, with these weights, undisturbed.
-    fn mean_loss(&mut self, params: &Params, part: &Part) -> anyhow::Result<f64> {
+    fn mean_loss(&mut self, params: &Arc<Params>, part: &Part) -> anyhow::Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
         for bucket in 0..part.buckets() {
             part.with(bucket, &self.examples.standard, |chunk| {
-                let rows = self.teaching(chunk);
-                for (number, batch) in (0u64..).zip(rows.chunks(self.settings.batch.max(256))) {
-                    sum += self.walk(params, chunk, batch, false, number);
-                }
+                let (rows, learning) = (self.teaching(chunk), self.learning);
                 count += rows.len();
+                let batches = rows.chunks(learning.settings.batch.max(256));
+                learning.beside(chunk, |helpers| {
+                    for (draw, batch) in (0u64..).zip(batches) {
+                        let how = How { learn: false, draw, total: batch.len() };
+                        sum += learning.walk(chunk, (&mut self.worker, helpers), params, batch, how);
+                    }
+                });
                 Ok(())
             })?;
         }
@@ -311,12 +275,12 @@ impl Run<'_> {
     fn epochs(
         &mut self,
         seed: u64,
-        params: &mut Params,
+        params: &mut Arc<Params>,
         state: &mut State,
         stop: Stop<'_>,
         save: &dyn Fn(&Params, &State) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let (train, settings) = (&self.examples.train, self.settings);
+        let (train, settings) = (&self.examples.train, self.learning.settings);
         let per_epoch = self.teaching_count(train);
         let bar = progress((per_epoch * settings.epochs) as u64, "examples");
         bar.set_position(state.progress.seen);
@@ -331,30 +295,29 @@ impl Run<'_> {
             for (at, bucket) in buckets.iter().enumerate().skip(state.progress.bucket) {
                 train.with(*bucket, &self.examples.standard, |chunk| {
                     let order = self.order(chunk, seed, epoch, *bucket);
-                    for (number, batch) in order.chunks(settings.batch).enumerate().skip(state.progress.batch) {
-                        self.step(params, state, chunk, batch, per_epoch, seed);
-                        state.progress.batch = number + 1;
-                        bar.inc(batch.len() as u64);
-                        if state.progress.step.is_multiple_of(64) {
-                            let mean = state.progress.loss / state.progress.count.max(1) as f64;
-                            bar.set_message(message(epoch + 1, mean, state.progress.best_valid));
-                        }
-                        let asked = stop.asked.is_some_and(|asked| asked.load(Ordering::Relaxed));
-                        if asked || stop.after.is_some_and(|after| state.progress.step >= after) {
-                            save(params, state)?;
-                            bar.finish_and_clear();
+                    let batches = order.chunks(settings.batch).enumerate().skip(state.progress.batch);
+                    self.learning.beside(chunk, |helpers| {
+                        for (number, batch) in batches {
+                            self.step(params, state, (chunk, helpers), batch, per_epoch, seed);
+                            state.progress.batch = number + 1;
+                            bar.inc(batch.len() as u64);
+                            if state.progress.step.is_multiple_of(64) {
+                                let mean = state.progress.loss / state.progress.count.max(1) as f64;
+                                bar.set_message(message(epoch + 1, mean, state.progress.best_valid));
+                            }
                             let step = state.progress.step;
-                            match stop.checkpoint {
-                                Some(path) => bail!(
-                                    "stopped in epoch {}, after step {step}; the same command with --resume goes on from {}",
-                                    epoch + 1,
-                                    path.display()
-                                ),
-                                None => bail!("stopped in epoch {}, after step {step}", epoch + 1),
+                            let asked = stop.asked.is_some_and(|asked| asked.load(Ordering::Relaxed));
+                            let stops = asked || stop.after.is_some_and(|after| step >= after);
+                            if stops || stop.every.is_some_and(|every| step.is_multiple_of(every)) {
+                                save(params, state)?;
+                            }
+                            if stops {
+                                bar.finish_and_clear();
+                                return Err(stopped(epoch + 1, step, stop.checkpoint).into());
                             }
                         }
-                    }
-                    Ok(())
+                        Ok(())
+                    })
                 })?;
                 state.progress.bucket = at + 1;
                 state.progress.batch = 0;
@@ -368,31 +331,42 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn step(&mut self, params: &mut Params, state: &mut State, chunk: &Chunk, batch: &[u32], total: usize, seed: u64) {
+    /// Learns from one batch of `total` examples.
+    fn step<'t>(
+        &mut self,
+        params: &mut Arc<Params>,
+        state: &mut State,
+        (chunk, helpers): (&'t Chunk, &mut Helpers<'t>),
+        batch: &'t [u32],
+        total: usize,
+        seed: u64,
+    ) {
         let now = &mut state.progress;
         let mut draw = Noise(seed ^ now.step.wrapping_mul(0xa24b_aed4_963e_e407));
-        let loss = self.walk(params, chunk, batch, true, draw.word());
-        let done = now.seen as f32 / (total * self.settings.epochs).max(1) as f32;
+        let how = How { learn: true, draw: draw.word(), total: batch.len() };
+        let loss = self.learning.walk(chunk, (&mut self.worker, helpers), params, batch, how);
+        let done = now.seen as f32 / (total * self.learning.settings.epochs).max(1) as f32;
         let rate = self.rate(done);
         now.step += 1;
         now.seen += batch.len() as u64;
         now.loss += loss;
         now.count += batch.len() as u64;
-        let (step, decay) = (now.step as u32, self.settings.average_decay);
-        let Some(first) = self.workers.first_mut() else { return };
-        let (shadow, ema) = (&mut state.shadow, self.settings.average == Average::Ema);
-        state.stepper.step(params, &mut first.pass.gradients, rate, (batch.len(), total), &mut |tensor, row, a, b| {
-            if ema {
-                shadow.moved(tensor, row, step, decay, (a, b));
-            }
-        });
+        let (step, decay) = (now.step as u32, self.learning.settings.average_decay);
+        let (shadow, ema) = (&mut state.shadow, self.learning.settings.average == Average::Ema);
+        let mut moved = |tensor: usize, row: u32, before: &[f32], after: &[f32]| {
+            shadow.moved(tensor, row, step, decay, (before, after));
+        };
+        let moved: Option<&mut Moved<'_>> = if ema { Some(&mut moved) } else { None };
+        // Nobody else holds the weights between two walks, so nothing is copied.
+        let params = Arc::make_mut(params);
+        state.stepper.step(params, self.worker.gradients(), rate, (batch.len(), total), moved);
     }
 
     /// Measures the weights at the end of an epoch, and keeps them where they are the best so far.
-    fn close_epoch(&mut self, params: &mut Params, state: &mut State) -> anyhow::Result<()> {
-        let settings = self.settings;
+    fn close_epoch(&mut self, params: &Params, state: &mut State) -> anyhow::Result<()> {
+        let settings = self.learning.settings;
         let epoch = state.progress.epoch + 1;
-        let mut kept = params.clone();
+        let mut kept = params.to_vec();
         match settings.average {
             Average::None => {}
             Average::Ema => {
@@ -408,6 +382,7 @@ impl Run<'_> {
                 }
             }
         }
+        let kept = Arc::new(kept);
         let now = &mut state.progress;
         now.last_train = now.loss / now.count.max(1) as f64;
         if !now.last_train.is_finite() {
@@ -424,7 +399,7 @@ impl Run<'_> {
         };
         if better {
             (now.best_epoch, now.best_train, now.best_valid) = (epoch, now.last_train, loss);
-            state.best = kept.into_iter().map(|tensor| tensor.numbers).collect();
+            state.best = kept.iter().map(|tensor| tensor.numbers.clone()).collect();
         } else if epoch - now.best_epoch >= settings.patience {
             now.done = true;
         }

@@ -83,6 +83,30 @@ pub enum Together {
     Weights,
 }
 
+/// What makes probabilities of logits once the weights stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calibrate {
+    /// The logit as it is.
+    None,
+    /// A line that rises, for each task (Platt 1999).
+    Platt,
+    /// Isotonic regression in at most 62 groups, joined by lines, for each task (Zadrozny and Elkan 2002).
+    Isotonic,
+}
+
+/// How several tasks become the one score by which items are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blend {
+    /// Not at all: the schema's first label is the score.
+    None,
+    /// The weighted geometric mean of their probabilities.
+    Powers,
+    /// The weighted mean of their probabilities.
+    Sum,
+}
+
 /// Models that have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +117,12 @@ pub enum Model {
     Fm,
     /// Linear, and what the recent items say of the item: the mean of their vectors times its own.
     TwoTower,
+    /// Linear, and layers over features and the item's vector.
+    Deep,
+    /// Linear, and layers over the item and what it attends to among the recent items (deep interest network).
+    Din,
+    /// Linear, and a transformer over the recent items, whose vector meets the item's.
+    Sequence,
 }
 
 macro_rules! settings {
@@ -163,6 +193,16 @@ settings! {
     /// Learn an offset for each place of a slate beside the model, and leave it out of the bundle [default: false]
     #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is minimised")]
     positions: bool = false;
+
+    /// Fit a calibration of each task on `valid` [default: none]
+    #[clap(value_enum, help_heading = "What the logits become")]
+    calibrate: Calibrate = Calibrate::None;
+    /// Rank by a blend of all tasks, in tiers that have none of their own [default: none]
+    #[clap(value_enum, help_heading = "What the logits become")]
+    blend: Blend = Blend::None;
+    /// Weight of each task in it, in their order, comma-separated [default: 1 each]
+    #[clap(value_delimiter = ',', help_heading = "What the logits become")]
+    blend_weights: Vec<f32> = Vec::new();
 
     /// Passes over the training examples, at most [default: 20]
     #[clap(help_heading = "Steps")]
@@ -273,7 +313,7 @@ impl Config {
     /// Where a key is unknown, of another type or out of bounds: it is named.
     pub fn read(file: Option<&str>, given: Given, sets: &[String]) -> anyhow::Result<Self> {
         let mut file: Table = file.map_or(Ok(Table::new()), str::parse)?;
-        let (mut blocks, tiers) = (tables(&mut file, "blocks")?, tables(&mut file, "tiers")?);
+        let (mut blocks, mut tiers) = (tables(&mut file, "blocks")?, tables(&mut file, "tiers")?);
         let in_file: Given = file.try_into()?;
         let named = given.model.is_some();
         let given = given.or(in_file);
@@ -291,6 +331,14 @@ impl Config {
             apply(&mut blocks, set)?;
         }
         settings.check()?;
+        if let Some(blend) = settings.blend() {
+            if tiers.is_empty() {
+                tiers.push(Table::new());
+            }
+            for tier in tiers.iter_mut().filter(|tier| !tier.contains_key("blend")) {
+                tier.insert("blend".into(), blend.clone());
+            }
+        }
         Ok(Self { settings, blocks, tiers })
     }
 }
@@ -344,8 +392,26 @@ impl Settings {
         unless(self.memory > 0, "memory", "give at least 1")?;
         let whole = self.buckets == 0 || self.buckets.is_power_of_two();
         unless(whole, "buckets", "give a power of two")?;
-        let weights = self.task_weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
-        unless(weights, "task-weights", "give numbers, not below 0")
+        for (key, weights) in [("task-weights", &self.task_weights), ("blend-weights", &self.blend_weights)] {
+            let sound = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+            unless(sound, key, "give numbers, not below 0")?;
+        }
+        let needless = self.blend == Blend::None && !self.blend_weights.is_empty();
+        unless(!needless, "blend-weights", "say with `blend` what they are weights of")
+    }
+
+    /// As the key `blend` of a tier says it.
+    fn blend(&self) -> Option<toml::Value> {
+        let word = match self.blend {
+            Blend::None => return None,
+            Blend::Powers => "powers",
+            Blend::Sum => "sum",
+        };
+        let weights: Vec<f64> = self.blend_weights.iter().map(|weight| f64::from(*weight)).collect();
+        if weights.is_empty() {
+            return Some(word.into());
+        }
+        Some(Table::from_iter([(word.to_string(), weights.into())]).into())
     }
 }
 
@@ -363,14 +429,34 @@ impl Model {
         };
         let dim = settings.dim;
         let wide = || sized(table("block = \"wide\""));
+        let item = || table(&format!("block = \"item\"\ndim = {dim}\nbias = false"));
         match self {
             Self::Wide => vec![wide()],
             Self::Fm => vec![sized(table(&format!("block = \"fm\"\ndim = {dim}")))],
             Self::TwoTower => vec![
                 wide(),
-                table(&format!("block = \"item\"\ndim = {dim}\nbias = false")),
+                item(),
                 table("block = \"recent\"\nof = [\"item\"]"),
                 table("block = \"vector\"\nof = [\"recent\", \"item\"]"),
+            ],
+            Self::Deep => vec![
+                wide(),
+                table("block = \"dense\""),
+                item(),
+                table(&format!("block = \"mlp\"\nof = [\"dense\", \"item\"]\nwidths = [{}, {dim}, 1]", 2 * dim)),
+            ],
+            Self::Din => vec![
+                wide(),
+                item(),
+                table(&format!("block = \"attention\"\nof = [\"item\"]\nhistory = 20\nwidths = [{dim}, 1]")),
+                table("block = \"product\"\nof = [\"attention\", \"item\"]"),
+                table(&format!("block = \"mlp\"\nof = [\"attention\", \"item\", \"product\"]\nwidths = [{dim}, 1]")),
+            ],
+            Self::Sequence => vec![
+                wide(),
+                item(),
+                table("block = \"sequence\"\nof = [\"item\"]"),
+                table("block = \"vector\"\nof = [\"sequence\", \"item\"]"),
             ],
         }
     }

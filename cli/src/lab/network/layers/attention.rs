@@ -1,22 +1,19 @@
-//! The candidate attends over the recent items.
-//!
-//! ```text
-//! out = Σ_a w_a h_a,   w_a = mlp([h_a, c, h_a − c, h_a ∘ c]),   or their softmax over a
-//! ```
-//!
-//! All pairs of a batch and their recent items go through the perceptron together, as rows of one matrix.
+//! The candidate attends over the recent items. Forward and back are the engine's own, pair by pair.
 
 use super::super::Layer;
-use super::super::build::{Builder, Keys, Made};
-use super::super::pass::{At, Side};
+use super::super::build::{Builder, First, Keys, Made};
+use super::super::matrix::widest;
+use super::super::params::{Params, fill_lists};
+use super::super::pass::{At, Batch, Side};
 use super::item::Vectors;
-use super::linear::{Activation, Stack};
+use super::linear::Activation;
 use super::recent;
+use crate::lab::examples::Chunk;
 use anyhow::bail;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use zhiji::block::attention::gradient::{self, Kept, Room, Shape};
 use zhiji::bundle::stack::HISTORY_MOST;
-use zhiji::kernel::{self, math};
 
 struct Attention {
     of: [usize; 1],
@@ -25,16 +22,29 @@ struct Attention {
     widths: Vec<usize>,
     activation: Activation,
     softmax: bool,
-    stack: Stack,
+    /// Of the right sizes; filled anew for every batch.
+    empty: Vec<gradient::Layer<f32>>,
+    /// In the order of [`lists`].
+    tensors: Vec<usize>,
 }
 
-/// What the perceptron reads; derivatives; the vectors of the recent items; the weights; the layers keep theirs behind.
-const X: usize = 0;
+/// The vectors of all recent items of the batch, pair by pair and the newest first; the derivatives by them.
+const HISTORY: usize = 0;
 const SLOPE: usize = 1;
-const HISTORY: usize = 2;
-const WEIGHTS: usize = 3;
-const BY_HISTORY: usize = 4;
-const LAYERS: usize = 5;
+
+/// What a batch keeps for its way back; used again by the next.
+#[derive(Default)]
+struct Passed {
+    pairs: Vec<Kept<f32>>,
+    room: Room<f32>,
+    items: Vec<u32>,
+}
+
+/// The lists of numbers that are there, layer by layer.
+fn lists(layers: &mut [gradient::Layer<f32>]) -> impl Iterator<Item = &mut [f32]> {
+    let lists = layers.iter_mut().flat_map(|layer| [&mut layer.weight, &mut layer.bias, &mut layer.alpha]);
+    lists.map(Vec::as_mut_slice).filter(|list| !list.is_empty())
+}
 
 /// Reads the keys of the block.
 pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<Made> {
@@ -47,22 +57,44 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     let activation = Activation::read(keys, "activation", Activation::Relu)?;
     let softmax = keys.flag("softmax", false)?;
     let dim = vectors.dim;
-    let stack = Stack::new(builder, "", (4 * dim, &widths), (activation, Activation::None), false, false);
-    let block = Attention { of, vectors, history, widths, activation, softmax, stack };
+    let (mut empty, mut tensors, mut inputs) = (Vec::new(), Vec::new(), 4 * dim);
+    for (at, outputs) in widths.iter().enumerate() {
+        let last = at + 1 == widths.len();
+        // As of `mlp`: He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2; what ends begins smaller.
+        let bound = (if last { 1.0f32 } else { 6.0 } / inputs as f32).sqrt();
+        tensors.push(builder.tensor(&format!("{at}.weight"), &[*outputs, inputs], First::Uniform(bound)));
+        tensors.push(builder.constant(&format!("{at}.bias"), &[*outputs], 0.0));
+        let prelu = activation == Activation::Prelu && !last;
+        if prelu {
+            tensors.push(builder.constant(&format!("{at}.alpha"), &[*outputs], 0.25));
+        }
+        empty.push(gradient::Layer {
+            outputs: *outputs,
+            weight: vec![0.0; outputs * inputs],
+            bias: vec![0.0; *outputs],
+            alpha: vec![0.0; if prelu { *outputs } else { 0 }],
+        });
+        inputs = *outputs;
+    }
+    let block = Attention { of, vectors, history, widths, activation, softmax, empty, tensors };
     Ok((Box::new(block), Side::Pair, dim))
 }
 
 impl Attention {
-    /// Calls `each` with every pair of the batch, its recent items, and where they begin among all.
-    fn walk(&self, at: &At<'_>, mut each: impl FnMut(usize, &[u32], usize)) -> usize {
-        let mut from = 0;
-        for (pair, (user, _)) in at.batch.pairs.iter().enumerate() {
-            let past = at.chunk.history(at.batch.users[*user as usize] as usize);
-            let past = &past[past.len().saturating_sub(self.history)..];
-            each(pair, past, from);
-            from += past.len();
-        }
-        from
+    fn shape(&self) -> Shape {
+        Shape { dim: self.vectors.dim, activation: self.activation.engine(), softmax: self.softmax }
+    }
+
+    fn weights(&self, params: &Params) -> Vec<gradient::Layer<f32>> {
+        let mut weights = self.empty.clone();
+        fill_lists(params, &self.tensors, lists(&mut weights));
+        weights
+    }
+
+    /// The recent items that are read of a pair's user, oldest first.
+    fn past<'a>(&self, batch: &Batch, chunk: &'a Chunk, user: u32) -> &'a [u32] {
+        let past = chunk.history(batch.users[user as usize] as usize);
+        &past[past.len().saturating_sub(self.history)..]
     }
 }
 
@@ -72,103 +104,60 @@ impl Layer for Attention {
     }
 
     fn forward(&self, at: &mut At<'_>) {
-        let dim = self.vectors.dim;
-        let (mut x, mut past_vectors) = (std::mem::take(&mut at.scratch[X]), std::mem::take(&mut at.scratch[HISTORY]));
-        x.clear();
-        past_vectors.clear();
+        let (dim, shape, weights) = (self.vectors.dim, self.shape(), self.weights(at.params));
+        let mut passed = at.kept.take().and_then(|kept| kept.downcast::<Passed>().ok()).unwrap_or_default();
+        let mut vectors = std::mem::take(&mut at.scratch[HISTORY]);
+        vectors.clear();
+        passed.items.clear();
+        passed.pairs.resize(at.batch.pairs.len(), Kept::default());
         let items = &at.before[self.of[0]].out;
-        let rows = self.walk(at, |pair, past, _| {
-            let c = &items[at.batch.pairs[pair].1 as usize * dim..][..dim];
-            for item in past.iter().rev() {
-                let from = past_vectors.len();
-                past_vectors.resize(from + dim, 0.0);
-                self.vectors.add(at.params, *item, false, 1.0, &mut past_vectors[from..]);
-                let h = &past_vectors[from..];
-                x.extend_from_slice(h);
-                x.extend_from_slice(c);
-                x.extend(h.iter().zip(c).map(|(h, c)| h - c));
-                x.extend(h.iter().zip(c).map(|(h, c)| h * c));
+        let each = at.batch.pairs.iter().zip(at.own.out.chunks_exact_mut(dim)).zip(&mut passed.pairs);
+        for (((user, item), out), kept) in each {
+            let from = vectors.len();
+            let past = self.past(at.batch, at.chunk, *user);
+            vectors.resize(from + past.len() * dim, 0.0);
+            for (item, slots) in past.iter().rev().zip(vectors[from..].chunks_exact_mut(dim)) {
+                self.vectors.add(at.params, *item, false, 1.0, slots);
             }
-        });
-        (at.scratch[X], at.scratch[HISTORY]) = (x, past_vectors);
-        let out = self.stack.forward(at.params, at.scratch, at.disturbance, (X, LAYERS), rows);
-        let mut weights = std::mem::take(&mut at.scratch[WEIGHTS]);
-        weights.clear();
-        weights.extend_from_slice(&at.scratch[out]);
-        let mut own = std::mem::take(&mut at.own.out);
-        self.walk(at, |pair, past, from| {
-            let weights = &mut weights[from..from + past.len()];
-            if self.softmax {
-                let most = weights.iter().copied().fold(f32::MIN, f32::max);
-                weights.iter_mut().for_each(|w| *w = math::exp(*w - most));
-                let total = kernel::sum(weights);
-                weights.iter_mut().for_each(|w| *w /= total);
-            }
-            let slots = &mut own[pair * dim..][..dim];
-            for (weight, h) in weights.iter().zip(at.scratch[HISTORY][from * dim..].chunks_exact(dim)) {
-                kernel::axpy(*weight, h, slots);
-            }
-        });
-        (at.own.out, at.scratch[WEIGHTS]) = (own, weights);
+            passed.items.extend(past.iter().rev());
+            let read = (&vectors[from..], &items[*item as usize * dim..][..dim]);
+            let room = (kept, &mut passed.room);
+            widest(|| gradient::forward(shape, &weights, read, &mut |_, _| {}, room, out));
+        }
+        at.scratch[HISTORY] = vectors;
+        *at.kept = Some(passed);
     }
 
     fn backward(&self, at: &mut At<'_>) {
-        let dim = self.vectors.dim;
-        let weights = std::mem::take(&mut at.scratch[WEIGHTS]);
-        let past_vectors = std::mem::take(&mut at.scratch[HISTORY]);
+        let (dim, shape, weights) = (self.vectors.dim, self.shape(), self.weights(at.params));
+        let mut into = self.empty.clone();
+        let Some(passed) = at.kept.as_mut().and_then(|kept| kept.downcast_mut::<Passed>()) else { return };
         let mut slopes = std::mem::take(&mut at.scratch[SLOPE]);
-        let mut by_past = std::mem::take(&mut at.scratch[BY_HISTORY]);
         slopes.clear();
-        slopes.resize(weights.len(), 0.0);
-        by_past.clear();
-        by_past.resize(past_vectors.len(), 0.0);
-        let rows = self.walk(at, |pair, past, from| {
-            let slope = &at.own.slope[pair * dim..][..dim];
-            let (weights, slopes) = (&weights[from..from + past.len()], &mut slopes[from..from + past.len()]);
-            let h = past_vectors[from * dim..].chunks_exact(dim);
-            for ((by_weight, weight), (h, by_h)) in
-                slopes.iter_mut().zip(weights).zip(h.zip(by_past[from * dim..].chunks_exact_mut(dim)))
-            {
-                *by_weight = kernel::dot(slope, h);
-                kernel::axpy(*weight, slope, by_h);
-            }
-            if self.softmax {
-                let mean = kernel::dot(weights, slopes);
-                slopes.iter_mut().zip(weights).for_each(|(slope, weight)| *slope = weight * (*slope - mean));
-            }
-        });
-        at.scratch[SLOPE] = slopes;
-        self.stack.backward(at.params, at.gradients, at.scratch, (X, LAYERS, SLOPE), rows, true);
-        let slopes = std::mem::take(&mut at.scratch[SLOPE]);
-        let mut by_items = std::mem::take(&mut at.before[self.of[0]].slope);
-        let items = &at.before[self.of[0]].out;
-        let learns = at.before[self.of[0]].learns;
-        let mut past_items = Vec::with_capacity(rows);
-        self.walk(at, |pair, past, from| {
-            past_items.extend(past.iter().rev());
-            if !learns {
-                return;
-            }
-            let place = at.batch.pairs[pair].1 as usize * dim;
-            let (c, by_c) = (&items[place..][..dim], &mut by_items[place..][..dim]);
-            for (a, read) in slopes[from * 4 * dim..].chunks_exact(4 * dim).take(past.len()).enumerate() {
-                let h = &past_vectors[(from + a) * dim..][..dim];
-                let by_h = &mut by_past[(from + a) * dim..][..dim];
-                for j in 0..dim {
-                    let (direct, own, less, product) = (read[j], read[dim + j], read[2 * dim + j], read[3 * dim + j]);
-                    by_h[j] += direct + less + product * c[j];
-                    by_c[j] += own - less + product * h[j];
-                }
-            }
-        });
-        at.before[self.of[0]].slope = by_items;
+        slopes.resize(at.scratch[HISTORY].len(), 0.0);
+        let numbers = &mut at.before[self.of[0]];
+        let learns = numbers.learns;
+        // What does not learn still gets a place to be added to.
+        let mut spare = vec![0.0; dim];
+        let mut from = 0;
+        let each = at.batch.pairs.iter().zip(at.own.slope.chunks_exact(dim)).zip(&passed.pairs);
+        for (((user, item), slope), kept) in each {
+            let span = from..from + self.past(at.batch, at.chunk, *user).len() * dim;
+            from = span.end;
+            let row = *item as usize * dim..(*item as usize + 1) * dim;
+            let by_item = if learns { &mut numbers.slope[row.clone()] } else { &mut spare };
+            let read = (&at.scratch[HISTORY][span.clone()], &numbers.out[row], slope);
+            let by = (&mut slopes[span], by_item);
+            let room = (kept, &mut passed.room);
+            widest(|| gradient::backward(shape, &weights, room, read, &mut into, by));
+        }
+        at.gradients.add_lists(&self.tensors, lists(&mut into));
         if learns {
-            for (item, slope) in past_items.iter().zip(by_past.chunks_exact(dim)) {
+            for (item, slope) in passed.items.iter().zip(slopes.chunks_exact(dim)) {
                 self.vectors.learn(at.gradients, *item, false, 1.0, slope);
             }
         }
-        (at.scratch[WEIGHTS], at.scratch[HISTORY]) = (weights, past_vectors);
-        (at.scratch[SLOPE], at.scratch[BY_HISTORY]) = (slopes, by_past);
+        at.scratch[SLOPE] = slopes;
     }
 
     fn spec(&self) -> Value {

@@ -38,10 +38,11 @@ pub fn gather(at: &mut At<'_>, places: &[u32], out: &mut Vec<f32>) {
     let rows = at.rows();
     out.clear();
     out.reserve(rows * places.len());
+    let all = places.iter().copied().eq(0..at.chunk.width() as u32);
     for row in 0..rows {
         let user = at.batch.read(at.own.side, row, Side::User);
         let dense = at.chunk.dense(at.batch.users[user] as usize);
-        if places.len() == dense.len() {
+        if all {
             out.extend_from_slice(dense);
         } else {
             out.extend(places.iter().map(|place| dense[*place as usize]));

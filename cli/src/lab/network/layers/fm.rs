@@ -39,12 +39,28 @@ struct Hashed {
     words: Words,
 }
 
-/// Standardised features; sums of factors; half the squared norms of the dense factors; scaled features; products of those.
+/// Standardised features; sums of factors, and on the way back the derivatives by them; half the squared norms of the dense factors; what comes
+/// back to those.
 const X: usize = 0;
 const SUM: usize = 1;
 const HALF: usize = 2;
-const SCALED: usize = 3;
-const WEIGHTS: usize = 4;
+const SQUARES: usize = 3;
+
+/// `Σ (w_i − h_i x_i) x_i`, in eight lanes.
+#[inline(always)]
+fn alone(weight: &[f32], half: &[f32], x: &[f32]) -> f32 {
+    let (mut lanes, mut rest) = ([0.0; 8], 0.0);
+    let ((w, w_rest), (h, h_rest), (x, x_rest)) = (weight.as_chunks::<8>(), half.as_chunks::<8>(), x.as_chunks::<8>());
+    for ((w, h), x) in w.iter().zip(h).zip(x) {
+        for (((lane, w), h), x) in lanes.iter_mut().zip(w).zip(h).zip(x) {
+            *lane += (w - h * x) * x;
+        }
+    }
+    for ((w, h), x) in w_rest.iter().zip(h_rest).zip(x_rest) {
+        rest += (w - h * x) * x;
+    }
+    kernel::sum(&lanes) + rest
+}
 
 /// Reads the keys of the block.
 pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<Made> {
@@ -89,24 +105,22 @@ impl Layer for Fm {
         sum.resize(rows * dim, 0.0);
         matrix::add_product(&x, factors, sum, (rows, width, dim));
         let bias = params[self.bias].numbers[0];
-        for (row, (slot, sum)) in at.own.out.iter_mut().zip(sum.chunks_exact_mut(dim)).enumerate() {
-            let x = &x[row * width..][..width];
-            let mut own = kernel::dot(weight, x);
-            let mut squares = 0.0;
-            for (x, half) in x.iter().zip(&half) {
-                squares += half * x * x;
-            }
-            own -= squares;
-            if let Some(hashed) = &self.hashed {
-                let item = at.batch.items[at.batch.read(Side::Pair, row, Side::Item)];
-                for bucket in hashed.words.of(item) {
-                    let factors = params[hashed.factors].row(*bucket);
-                    own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * kernel::dot(factors, factors);
-                    kernel::axpy(1.0, factors, sum);
+        let batch = at.batch;
+        let rows = at.own.out.iter_mut().zip(sum.chunks_exact_mut(dim)).enumerate();
+        matrix::widest(|| {
+            for (row, (slot, sum)) in rows {
+                let mut own = alone(weight, &half, &x[row * width..][..width]);
+                if let Some(hashed) = &self.hashed {
+                    let item = batch.items[batch.read(Side::Pair, row, Side::Item)];
+                    for bucket in hashed.words.of(item) {
+                        let factors = params[hashed.factors].row(*bucket);
+                        own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * kernel::dot(factors, factors);
+                        kernel::axpy(1.0, factors, sum);
+                    }
                 }
+                *slot = bias + (own + 0.5 * kernel::dot(sum, sum));
             }
-            *slot = bias + (own + 0.5 * kernel::dot(sum, sum));
-        }
+        });
         (at.scratch[X], at.scratch[HALF]) = (x, half);
     }
 
@@ -114,42 +128,41 @@ impl Layer for Fm {
         let (rows, dim, width) = (at.rows(), self.dim, self.places.len());
         let params = at.params;
         at.gradients.whole(self.bias)[0] += at.own.slope.iter().sum::<f32>();
-        let (x, sum) = (std::mem::take(&mut at.scratch[X]), std::mem::take(&mut at.scratch[SUM]));
-        let mut scaled = std::mem::take(&mut at.scratch[SCALED]);
-        let mut squares = std::mem::take(&mut at.scratch[WEIGHTS]);
-        scaled.clear();
+        let (x, mut sum) = (std::mem::take(&mut at.scratch[X]), std::mem::take(&mut at.scratch[SUM]));
+        let mut squares = std::mem::take(&mut at.scratch[SQUARES]);
         squares.clear();
         squares.resize(width, 0.0);
         let weight = at.gradients.whole(self.weight);
-        for (row, slope) in at.own.slope.iter().enumerate() {
-            let x = &x[row * width..][..width];
-            scaled.extend(x.iter().map(|x| slope * x));
-            let scaled = &scaled[row * width..];
-            for (((weight, square), scaled), x) in weight.iter_mut().zip(&mut squares).zip(scaled).zip(x) {
-                *weight += scaled;
-                *square += scaled * x;
+        let slopes = &at.own.slope;
+        matrix::widest(|| {
+            for (row, (slope, sum)) in slopes.iter().zip(sum.chunks_exact_mut(dim)).enumerate() {
+                let x = &x[row * width..][..width];
+                for ((weight, square), x) in weight.iter_mut().zip(&mut squares).zip(x) {
+                    *weight += slope * x;
+                    *square += slope * x * x;
+                }
+                sum.iter_mut().for_each(|s| *s *= slope);
             }
-        }
+        });
         let factors = at.gradients.whole(self.factors);
-        matrix::add_transposed_product(&scaled, &sum, factors, (rows, width, dim));
+        matrix::add_transposed_product(&x, &sum, factors, (rows, width, dim));
         let own = params[self.factors].numbers.chunks_exact(dim);
         for ((slope, row), square) in factors.chunks_exact_mut(dim).zip(own).zip(&squares) {
             kernel::axpy(-square, row, slope);
         }
         if let Some(hashed) = &self.hashed {
-            for (row, slope) in at.own.slope.iter().enumerate() {
+            for ((row, slope), by_sum) in slopes.iter().enumerate().zip(sum.chunks_exact(dim)) {
                 let item = at.batch.items[at.batch.read(Side::Pair, row, Side::Item)];
-                let sum = &sum[row * dim..][..dim];
                 for bucket in hashed.words.of(item) {
                     at.gradients.row(hashed.weight, *bucket)[0] += slope;
-                    let factors = params[hashed.factors].row(*bucket);
-                    for ((into, s), v) in at.gradients.row(hashed.factors, *bucket).iter_mut().zip(sum).zip(factors) {
-                        *into += slope * (s - v);
+                    let into = at.gradients.row(hashed.factors, *bucket);
+                    for ((into, s), v) in into.iter_mut().zip(by_sum).zip(params[hashed.factors].row(*bucket)) {
+                        *into += s - slope * v;
                     }
                 }
             }
         }
-        (at.scratch[X], at.scratch[SUM], at.scratch[SCALED], at.scratch[WEIGHTS]) = (x, sum, scaled, squares);
+        (at.scratch[X], at.scratch[SUM], at.scratch[SQUARES]) = (x, sum, squares);
     }
 
     fn spec(&self) -> Value {

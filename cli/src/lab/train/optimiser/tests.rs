@@ -5,8 +5,9 @@ use crate::lab::network::params::Tensor;
 use crate::lab::train::settings::{Config, Given};
 use serde_json::Value;
 
-/// Written by `optimisers.py` beside it.
-const FIXTURE: &str = include_str!("../../../../fixtures/optimisers.json");
+/// Written by `optimisers.py` beside it, and by `tools/torch/training.py`.
+const FIXTURES: [&str; 2] =
+    [include_str!("../../../../fixtures/optimisers.json"), include_str!("../../../../fixtures/torch/optimisers.json")];
 
 fn tensor(name: &str, numbers: Vec<f32>, sparse: bool) -> Tensor {
     let shape = if sparse { vec![numbers.len() / 2, 2] } else { vec![numbers.len()] };
@@ -18,36 +19,40 @@ fn list(value: &Value) -> Vec<f32> {
 }
 
 fn stepper(keys: &str, params: &Params) -> Stepper {
-    let text = format!("l2 = 0\nl2-hashed = 0\n{keys}");
+    let none = if keys.contains("l2 =") { "" } else { "l2 = 0\nl2-hashed = 0\n" };
+    let text = format!("{none}{keys}");
     Stepper::new(&Config::read(Some(&text), Given::default(), &[]).expect("settings").settings, params)
 }
 
 #[test]
-fn trajectories_are_those_of_the_formulas() {
-    let fixture: Value = serde_json::from_str(FIXTURE).expect("JSON");
-    let slopes: Vec<Vec<f32>> = fixture["gradients"].as_array().expect("a list").iter().map(list).collect();
-    let runs = fixture["runs"].as_array().expect("a list");
-    assert!(runs.len() >= 6);
-    for run in runs {
-        let keys = run["keys"].as_str().expect("text");
-        let rate = run["rate"].as_f64().expect("a number") as f32;
-        // A tensor that is moved whole, and a table whose rows are all met, walk alike.
-        let mut params = vec![tensor("w", list(&fixture["start"]), false), tensor("t", list(&fixture["start"]), true)];
-        let mut stepper = stepper(keys, &params);
-        for (slopes, expected) in slopes.iter().zip(run["weights"].as_array().expect("a list")) {
-            let mut gradients = Gradients::new(&params);
-            gradients.whole(0).copy_from_slice(slopes);
-            for (row, two) in (0u32..).zip(slopes.chunks(2)) {
-                gradients.row(1, row).copy_from_slice(two);
-            }
-            stepper.step(&mut params, &mut gradients, rate, (1, 1), &mut |_, _, _, _| {});
-            for tensor in &params {
-                for (found, expected) in tensor.numbers.iter().zip(list(expected)) {
-                    assert!(
-                        (found - expected).abs() < 2e-6 * (1.0 + expected.abs()),
-                        "{keys}: {found}, not {expected}"
-                    );
-                }
+fn trajectories_are_those_of_pytorch_and_of_the_formulas() {
+    for fixture in FIXTURES {
+        let fixture: Value = serde_json::from_str(fixture).expect("JSON");
+        let slopes: Vec<Vec<f32>> = fixture["gradients"].as_array().expect("a list").iter().map(list).collect();
+        let runs = fixture["runs"].as_array().expect("a list");
+        assert!(runs.len() >= 3);
+        for run in runs {
+            walks_alike(run, &list(&fixture["start"]), &slopes);
+        }
+    }
+}
+
+/// A tensor that is moved whole, and a table whose rows are all met, walk as one run of a fixture.
+fn walks_alike(run: &Value, start: &[f32], slopes: &[Vec<f32>]) {
+    let keys = run["keys"].as_str().expect("text");
+    let rate = run["rate"].as_f64().expect("a number") as f32;
+    let mut params = vec![tensor("w", start.to_vec(), false), tensor("t", start.to_vec(), true)];
+    let mut stepper = stepper(keys, &params);
+    for (slopes, expected) in slopes.iter().zip(run["weights"].as_array().expect("a list")) {
+        let mut gradients = Gradients::new(&params);
+        gradients.whole(0).copy_from_slice(slopes);
+        for (row, two) in (0u32..).zip(slopes.chunks(2)) {
+            gradients.row(1, row).copy_from_slice(two);
+        }
+        stepper.step(&mut params, &mut gradients, rate, (1, 1), None);
+        for tensor in &params {
+            for (found, expected) in tensor.numbers.iter().zip(list(expected)) {
+                assert!((found - expected).abs() < 2e-6 * (1.0 + expected.abs()), "{keys}: {found}, not {expected}");
             }
         }
     }
@@ -60,7 +65,7 @@ fn a_long_gradient_is_cut_to_the_length_that_was_set() {
     let mut gradients = Gradients::new(&params);
     gradients.whole(0).copy_from_slice(&[3.0, 0.0]);
     gradients.row(1, 1).copy_from_slice(&[0.0, 4.0]);
-    stepper.step(&mut params, &mut gradients, 1.0, (1, 1), &mut |_, _, _, _| {});
+    stepper.step(&mut params, &mut gradients, 1.0, (1, 1), None);
     assert_eq!((params[0].numbers[0], params[1].numbers[3]), (-1.5, -2.0), "of 5, over both tensors");
 }
 
@@ -71,7 +76,7 @@ fn rows_that_were_not_met_stay() {
     for _ in 0..3 {
         let mut gradients = Gradients::new(&params);
         gradients.row(0, 2)[0] = 1.0;
-        stepper.step(&mut params, &mut gradients, 0.1, (1, 1), &mut |_, row, _, _| assert_eq!(row, 2));
+        stepper.step(&mut params, &mut gradients, 0.1, (1, 1), Some(&mut |_, row, _, _| assert_eq!(row, 2)));
     }
     assert_eq!(params[0].numbers[..4], [1.0; 4]);
     assert!(params[0].numbers[4] < 0.8 && params[0].numbers[5] < 1.0);

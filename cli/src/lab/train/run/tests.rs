@@ -179,12 +179,12 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
         let mut stops = 0;
         // Stopped in the middle of an epoch, at its end, and in the second member.
         for after in [7, 40, 66, 101] {
-            let stop = Stop { checkpoint: Some(&path), resume, asked: None, after: Some(after) };
+            let stop = Stop { checkpoint: Some(&path), resume, after: Some(after), ..Stop::default() };
             stops += usize::from(train(&shop.examples, &config(&text), &shop.setting(1), stop).is_err());
             resume = true;
         }
         assert!(stops >= 3);
-        let stop = Stop { checkpoint: Some(&path), resume, asked: None, after: None };
+        let stop = Stop { checkpoint: Some(&path), resume, ..Stop::default() };
         let resumed = train(&shop.examples, &config(&text), &shop.setting(1), stop).expect("trained");
         assert_eq!(numbers(&whole), numbers(&resumed), "{keys}");
         let other = config(&format!("{text}l1 = 0.1\n"));

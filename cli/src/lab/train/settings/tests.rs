@@ -20,6 +20,17 @@ fn the_command_line_wins_over_the_file_and_both_over_the_defaults() {
 }
 
 #[test]
+fn a_blend_is_of_the_tiers_that_have_none() {
+    let tier = "[[tiers]]\nblend = \"sum\"\n[[tiers]]\n";
+    let config = read(&format!("blend = \"powers\"\nblend-weights = [1, 0.5]\n{tier}"), Given::default(), &[]);
+    let tiers = config.expect("a configuration").tiers;
+    assert_eq!(tiers[0]["blend"].as_str(), Some("sum"));
+    assert_eq!(tiers[1]["blend"]["powers"].as_array().map(Vec::len), Some(2));
+    let one = read("blend = \"powers\"", Given::default(), &[]).expect("a configuration").tiers;
+    assert_eq!((one.len(), one[0]["blend"].as_str()), (1, Some("powers")));
+}
+
+#[test]
 fn what_is_wrong_is_said_of_the_key() {
     for (file, key) in [
         ("epoch = 5", "epoch"),
@@ -38,6 +49,10 @@ fn what_is_wrong_is_said_of_the_key() {
         ("threads = 0", "threads"),
         ("buckets = 1000", "buckets"),
         ("task-weights = [1, -1]", "task-weights"),
+        ("blend = \"product\"", "product"),
+        ("blend-weights = [1]", "blend-weights"),
+        ("blend = \"sum\"\nblend-weights = [1, -1]", "blend-weights"),
+        ("calibrate = \"temperature\"", "temperature"),
         ("blocks = 3", "blocks"),
         ("tiers = [1]", "tiers"),
         ("hashed = [\"id\"]\n[[blocks]]\nblock = \"wide\"", "hashed"),
@@ -52,13 +67,4 @@ fn what_is_wrong_is_said_of_the_key() {
     }
     let given = Given { model: Some(Model::Fm), ..Given::default() };
     assert!(read("[[blocks]]\nblock = \"wide\"", given, &[]).is_err(), "a named model beside listed blocks");
-}
-
-#[test]
-fn the_examples_of_the_documents_can_be_read() {
-    for text in
-        [include_str!("../../../../../examples/attention.toml"), include_str!("../../../../../examples/two_tower.toml")]
-    {
-        assert!(read(text, Given::default(), &[]).expect("a configuration").blocks.len() > 2);
-    }
 }
