@@ -1,9 +1,9 @@
 // Assembles the npm packages from the wasm builds and the hand-written JavaScript:
 //
-//   node js/build.mjs --mvp DIR --simd DIR --fallback DIR [--web DIR] [--out pkg] [--npm miniprogram/miniprogram_npm]
+//   node js/build.mjs --mvp DIR --simd DIR --words FILE --fallback DIR [--web DIR] [--out pkg] [--npm miniprogram/miniprogram_npm]
 //
 // mvp, simd: what `wasm-bindgen --target bundler` wrote (zhiji_bg.js, zhiji_bg.wasm, and zhiji_bg.wasm.br or it is made here);
-// fallback: zhiji_bg.wasm.js as wasm2js wrote it; web: what wasm-pack wrote for browsers.
+// words: what the numbers of errors stand for, as JSON; fallback: zhiji_bg.wasm.js as wasm2js wrote it; web: what wasm-pack wrote for browsers.
 // Writes OUT (package zhiji), OUT/fallback (package zhiji-fallback), and what "build npm" makes of both under NPM.
 
 import fs from 'node:fs'
@@ -17,7 +17,7 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 const root = path.dirname(here)
 const { values: given } = parseArgs({
   options: {
-    mvp: { type: 'string' }, simd: { type: 'string' }, fallback: { type: 'string' }, web: { type: 'string' },
+    mvp: { type: 'string' }, simd: { type: 'string' }, fallback: { type: 'string' }, web: { type: 'string' }, words: { type: 'string' },
     out: { type: 'string', default: path.join(root, 'pkg') },
     npm: { type: 'string', default: path.join(root, 'miniprogram/miniprogram_npm') },
   },
@@ -65,7 +65,9 @@ return api
  */
 function asModule(source, file) {
   const module = source
-    .replace(/^const (\w+) = require\('zhiji-glue'\)$/gm, "import $1 from 'zhiji-glue'")
+    .replace(/^const (\w+) = require\(('zhiji-\w+')\)$/gm, 'import $1 from $2')
+    // A file that is read late stays a file of its own.
+    .replace(/^const (\w+) = \(\) => require\(('.*')\)$/gm, 'const $1 = () => ZHIJI_REQUIRE($2)')
     .replace(/^const (\w+) = require\(('.*')\)$/gm, 'import * as $1 from $2')
     .replace(/^const (\{.*\}) = require\(('.*')\)$/gm, 'import $1 from $2')
     .replace(/^module\.exports = (\{[\w, ]+\})$/gm, 'export $1')
@@ -84,23 +86,23 @@ accountFolder keyName foldersMade retryTimer chain inOrder readFolder pathOf dra
 nextRoot rootsLeft receiver recheck askRoot proceed onGrid install totalMs recordOf abandon measure openLogIfAllowed logClosed
 readControl readBundles readBundle readLog readKey keepKey hasLog setHidden`.trim().split(/\s+/)
 
-/** The whole package as one file. */
-async function bundle(entry, glue, version) {
+/** An entry of the package and all that it reads at once as one file; `made` are the modules of this build by the names under which js/src requires them. */
+async function bundle(entry, made, version) {
   const { outputFiles } = await esbuild.build({
     entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'neutral', target: 'es2017', charset: 'utf8',
     minify: true, legalComments: 'none', mainFields: ['main'], mangleProps: new RegExp(`^(${PRIVATE.join('|')})$`),
     define: { ZHIJI_VERSION: JSON.stringify(version) },
     plugins: [{
-      name: 'glue',
+      name: 'made',
       setup(build) {
-        build.onResolve({ filter: /^zhiji-glue$/ }, () => ({ path: 'glue.js', namespace: 'glue' }))
-        build.onLoad({ filter: /.*/, namespace: 'glue' }, () => ({ contents: glue, resolveDir: path.join(here, 'src') }))
+        build.onResolve({ filter: /^zhiji-/ }, ({ path: name }) => ({ path: name, namespace: 'made' }))
+        build.onLoad({ filter: /.*/, namespace: 'made' }, ({ path: name }) => ({ contents: made[name], resolveDir: path.join(here, 'src') }))
         build.onLoad({ filter: /\.js$/ }, ({ path: file }) => ({ contents: asModule(fs.readFileSync(file, 'utf8'), file) }))
       },
     }],
   })
   // Pages require the package: the one list of exports at the end becomes an object.
-  const text = outputFiles[0].text
+  const text = outputFiles[0].text.replace(/\bZHIJI_REQUIRE\(/g, 'require(')
   const [list, names] = /export\s*\{([^}]*)\};?\s*$/.exec(text)
   const entries = names.split(',').map((name) => name.trim().split(' as ')).map(([inner, outer]) => (outer ? `${outer}:${inner}` : inner))
   return `"use strict";${text.slice(0, -list.length)}module.exports={${entries.join()}};\n`
@@ -145,7 +147,9 @@ const described = (file) => JSON.stringify({ ...JSON.parse(fs.readFileSync(file,
 const out = emptied(given.out)
 const dist = path.join(out, 'miniprogram_dist')
 const glue = await glueFactory(path.join(given.mvp, 'zhiji_bg.js'))
-write(path.join(dist, 'index.js'), await bundle(path.join(here, 'src/index.js'), glue, version))
+write(path.join(dist, 'index.js'), await bundle(path.join(here, 'src/index.js'), { 'zhiji-glue': glue }, version))
+const words = `export default ${fs.readFileSync(given.words, 'utf8')}`
+write(path.join(dist, 'words.js'), await bundle(path.join(here, 'src/words.js'), { 'zhiji-words': words }, version))
 for (const build of ['mvp', 'simd']) write(path.join(dist, `wasm/zhiji_${build}.wasm.br`), brotli(given[build]))
 if (fs.existsSync(path.join(here, 'components'))) copyTree(path.join(here, 'components'), path.join(dist, 'components'))
 write(path.join(out, 'package.json'), described(path.join(here, 'package.json')))

@@ -5,6 +5,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::words::{Sentence, Words, words};
+
 /// Everything the engine can refuse. [`Error::code`] is stable; the sentence is not.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -14,7 +16,7 @@ pub enum Error {
         /// Path inside the schema, such as `fields.price.scale`.
         at: String,
         /// What to change.
-        reason: &'static str,
+        reason: Words,
     },
     /// A field that the schema does not have.
     UnknownField,
@@ -29,21 +31,21 @@ pub enum Error {
         /// The schema's name of the field, or `id`.
         field: String,
         /// What to change.
-        reason: &'static str,
+        reason: Words,
     },
     /// A handle or id that no `upsert` has given.
     UnknownItem,
     /// An event with an impossible part.
     BadEvent {
         /// The part of the event, such as `dwellMs`.
-        part: &'static str,
+        part: Words,
         /// What to change.
-        reason: &'static str,
+        reason: Words,
     },
     /// More of something than the engine takes in one call.
     TooMany {
         /// What there was too much of.
-        what: &'static str,
+        what: Words,
         /// The most that is taken.
         most: usize,
     },
@@ -52,9 +54,9 @@ pub enum Error {
     /// An argument at the boundary that cannot be read.
     BadArgument {
         /// The argument.
-        part: &'static str,
+        part: Words,
         /// What to change.
-        reason: &'static str,
+        reason: Words,
     },
     /// An update was refused: `code` is the stable code of the refusing module, `reason` its sentence.
     Refused {
@@ -82,29 +84,42 @@ impl Error {
             Self::Refused { code, .. } => code,
         }
     }
+
+    /// The sentence, as [`Sentence::close`] gives it.
+    pub fn told(&self) -> String {
+        let say = Sentence::new;
+        match *self {
+            Self::BadSchema { ref at, reason } => say(words!("schema, at {}: {}")).text(at).words(reason).close(),
+            Self::UnknownField => {
+                say(words!("no such field: add it to the schema's `fields`, or correct the name")).close()
+            }
+            Self::UnknownAction => {
+                say(words!("no such action: add it to the schema's `actions`, or correct the name")).close()
+            }
+            Self::UnknownSurface => {
+                say(words!("no such surface: add it to the schema's `surfaces`, or correct the name")).close()
+            }
+            Self::BadItem { index, ref field, reason } => {
+                let mut sentence = say(words!("item {} of the list, field {}: {}"));
+                sentence.count(index).text(field).words(reason).close()
+            }
+            Self::UnknownItem => {
+                say(words!("this item was never given: pass it to `items.upsert` or `feed.push` first")).close()
+            }
+            Self::BadEvent { part, reason } => say(words!("event, {}: {}")).words(part).words(reason).close(),
+            Self::TooMany { what, most } => say(words!("too many {}: give at most {}")).words(what).count(most).close(),
+            Self::SchemaMismatch => {
+                say(words!("made for another schema: train or publish it with the schema of this code package")).close()
+            }
+            Self::BadArgument { part, reason } => say(words!("argument {}: {}")).words(part).words(reason).close(),
+            Self::Refused { ref reason, .. } => reason.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadSchema { at, reason } => write!(f, "schema, at {at}: {reason}"),
-            Self::UnknownField => f.write_str("no such field: add it to the schema's `fields`, or correct the name"),
-            Self::UnknownAction => f.write_str("no such action: add it to the schema's `actions`, or correct the name"),
-            Self::UnknownSurface => {
-                f.write_str("no such surface: add it to the schema's `surfaces`, or correct the name")
-            }
-            Self::BadItem { index, field, reason } => write!(f, "item {index} of the list, field {field}: {reason}"),
-            Self::UnknownItem => {
-                f.write_str("this item was never given: pass it to `items.upsert` or `feed.push` first")
-            }
-            Self::BadEvent { part, reason } => write!(f, "event, {part}: {reason}"),
-            Self::TooMany { what, most } => write!(f, "too many {what}: give at most {most}"),
-            Self::SchemaMismatch => {
-                f.write_str("made for another schema: train or publish it with the schema of this code package")
-            }
-            Self::BadArgument { part, reason } => write!(f, "argument {part}: {reason}"),
-            Self::Refused { reason, .. } => f.write_str(reason),
-        }
+        f.write_str(&self.told())
     }
 }
 

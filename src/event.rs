@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::item::Item;
 use crate::schema::Schema;
 use crate::time::Timestamp;
+use crate::words::words;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -49,22 +50,22 @@ impl Detail {
     pub fn check(&self) -> Result<()> {
         let bad = |part, reason| Err(Error::BadEvent { part, reason });
         if self.propensity.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-            return bad("propensity", "a probability above 0 and at most 1");
+            return bad(words!("propensity"), words!("a probability above 0 and at most 1"));
         }
         if self.value.is_some_and(|v| !v.is_finite()) {
-            return bad("value", "give a finite number");
+            return bad(words!("value"), words!("give a finite number"));
         }
         if self.difficulty.is_some_and(|v| !v.is_finite()) {
-            return bad("difficulty", "give a finite number");
+            return bad(words!("difficulty"), words!("give a finite number"));
         }
         if self.prior.is_some_and(|v| !v.is_finite()) {
-            return bad("prior", "give a finite number");
+            return bad(words!("prior"), words!("give a finite number"));
         }
         if self.dwell_ms.is_some_and(|ms| ms > 86_400_000) {
-            return bad("dwellMs", "at most one day; stop the timer when the page hides");
+            return bad(words!("dwellMs"), words!("at most one day; stop the timer when the page hides"));
         }
         if self.numbers.iter().flatten().any(|v| !v.is_finite()) {
-            return bad("numbers", "give finite numbers");
+            return bad(words!("numbers"), words!("give finite numbers"));
         }
         Ok(())
     }

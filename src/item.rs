@@ -3,6 +3,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::schema::{Kind, Schema, hash64, word_key};
+use crate::words::words;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -74,13 +75,13 @@ impl Item {
     pub fn open(schema: &Schema, index: usize, id: &str, mut given: impl FnMut(&str) -> Given) -> Result<Self> {
         let bad = |field: &str, reason| Error::BadItem { index, field: field.to_string(), reason };
         if id.is_empty() || id.len() > ID_BYTES_MOST {
-            return Err(bad("id", "an id is a string of 1 to 128 bytes"));
+            return Err(bad("id", words!("an id is a string of 1 to 128 bytes")));
         }
         let mut values = Vec::with_capacity(schema.fields.len());
         for field in &schema.fields {
             let word = |text: String| {
                 if text.len() > WORD_BYTES_MOST {
-                    return Err(bad(&field.name, "a word has at most 256 bytes; give a shorter name or an id"));
+                    return Err(bad(&field.name, words!("a word has at most 256 bytes; give a shorter name or an id")));
                 }
                 Ok(Word::new(&field.name, text))
             };
@@ -90,7 +91,7 @@ impl Item {
                 (Kind::Category | Kind::Group, Given::Text(text)) => Value::Words([word(text)?].to_vec()),
                 (Kind::Tags, Given::Texts(mut texts)) => {
                     if texts.len() > TAGS_MOST {
-                        return Err(bad(&field.name, "at most 16 words"));
+                        return Err(bad(&field.name, words!("at most 16 words")));
                     }
                     // The same set of tags is the same item whatever the order it came in.
                     texts.retain(|t| !t.is_empty());
@@ -101,9 +102,9 @@ impl Item {
                 (Kind::Number { .. }, Given::Number(number)) if number.is_finite() && number.abs() < 1e30 => {
                     Value::Number(number as f32)
                 }
-                (Kind::Category | Kind::Group, _) => return Err(bad(&field.name, "give a string")),
-                (Kind::Tags, _) => return Err(bad(&field.name, "give a list of strings")),
-                (Kind::Number { .. }, _) => return Err(bad(&field.name, "give a finite number")),
+                (Kind::Category | Kind::Group, _) => return Err(bad(&field.name, words!("give a string"))),
+                (Kind::Tags, _) => return Err(bad(&field.name, words!("give a list of strings"))),
+                (Kind::Number { .. }, _) => return Err(bad(&field.name, words!("give a finite number"))),
             });
         }
         Ok(Self::of(id.to_string(), values))

@@ -6,17 +6,17 @@
 
 mod parse;
 
+use crate::words::{Sentence, Words, words};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use core::fmt;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// Why a document cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is no JSON, from this line and column on.
-    Syntax { line: usize, column: usize },
+    Syntax { line: u64, column: u64 },
     /// An object lacks this key.
     Missing(&'static str),
     /// An object has a key that it may not have.
@@ -24,27 +24,32 @@ pub(crate) enum Fault {
     /// An object has a key twice.
     Twice,
     /// Something is not what stands here.
-    Not(&'static str),
+    Not(Words),
     /// There are more than this.
-    More(&'static str),
+    More(Words),
     /// Something else is wrong, and whoever found it says what: no more faults are remembered.
     Other,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, name, after) = match *self {
-            Self::Syntax { line, column } => return write!(f, "no JSON, at line {line} column {column}"),
-            Self::Missing(key) => ("`", key, "` is missing"),
-            Self::Unknown => ("", "a key", " is not known"),
-            Self::Twice => ("", "a key", " stands there twice"),
-            Self::Not(kind) => ("a value is not ", kind, ""),
-            Self::More(most) => ("there are more than ", most, ""),
-            Self::Other => ("it is wrong", "", ""),
+impl Fault {
+    /// The sentence, as [`Sentence::close`] gives it.
+    pub fn told(self) -> String {
+        let mut sentence = Sentence::new(match self {
+            Self::Syntax { .. } => words!("no JSON, at line {} column {}"),
+            Self::Missing(_) => words!("`{}` is missing"),
+            Self::Unknown => words!("a key is not known"),
+            Self::Twice => words!("a key stands there twice"),
+            Self::Not(_) => words!("a value is not {}"),
+            Self::More(_) => words!("there are more than {}"),
+            Self::Other => words!("it is wrong"),
+        });
+        match self {
+            Self::Syntax { line, column } => sentence.number(line).number(column),
+            Self::Missing(key) => sentence.text(key),
+            Self::Not(what) | Self::More(what) => sentence.words(what),
+            Self::Unknown | Self::Twice | Self::Other => &mut sentence,
         };
-        f.write_str(before)?;
-        f.write_str(name)?;
-        f.write_str(after)
+        sentence.close()
     }
 }
 
@@ -141,7 +146,7 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Place<'a> {
     #[inline(never)]
-    fn refuse(self, kind: &'static str) {
+    fn refuse(self, kind: Words) {
         self.faults.add(if self.value.is_some() { Fault::Not(kind) } else { Fault::Missing(self.key) });
     }
 
@@ -161,7 +166,7 @@ impl<'a> Place<'a> {
     #[inline(never)]
     pub fn only(self, keys: &[&'static str]) -> Self {
         let Some(Json::Object(entries)) = self.value else {
-            self.refuse("an object");
+            self.refuse(words!("an object"));
             return self;
         };
         for (at, (name, _)) in entries.iter().enumerate() {
@@ -179,7 +184,7 @@ impl<'a> Place<'a> {
     #[inline(never)]
     pub fn key(self, key: &'static str) -> Self {
         let Some(Json::Object(entries)) = self.value else {
-            self.refuse("an object");
+            self.refuse(words!("an object"));
             return Self { value: None, key, ..self };
         };
         let value = entries.iter().find(|(name, _)| name == key).map(|(_, value)| value);
@@ -191,7 +196,7 @@ impl<'a> Place<'a> {
         if let Some(Json::Text(text)) = self.value {
             return text;
         }
-        self.refuse("a text");
+        self.refuse(words!("a text"));
         ""
     }
 
@@ -206,7 +211,7 @@ impl<'a> Place<'a> {
     pub fn one_of(self, texts: &[&str]) -> usize {
         let text = self.text();
         texts.iter().position(|one| *one == text).unwrap_or_else(|| {
-            self.refuse("one of the words that may stand there");
+            self.refuse(words!("one of the words that may stand there"));
             0
         })
     }
@@ -216,7 +221,7 @@ impl<'a> Place<'a> {
         if let Some(Json::Flag(flag)) = self.value {
             return *flag;
         }
-        self.refuse("true or false");
+        self.refuse(words!("true or false"));
         false
     }
 
@@ -226,7 +231,7 @@ impl<'a> Place<'a> {
         match self.value {
             Some(Json::Whole(number)) if *number <= most => *number,
             _ => {
-                self.refuse("a whole number of 0 or more, in its range");
+                self.refuse(words!("a whole number of 0 or more, in its range"));
                 0
             }
         }
@@ -246,7 +251,7 @@ impl<'a> Place<'a> {
             Some(Json::Negative(number)) => *number as f64,
             Some(Json::Real(number)) => *number,
             _ => {
-                self.refuse("a number");
+                self.refuse(words!("a number"));
                 0.0
             }
         }
@@ -270,7 +275,7 @@ impl<'a> Place<'a> {
             Some(Json::List(list)) => list.len(),
             Some(Json::Object(entries)) => entries.len(),
             _ => {
-                self.refuse("a list");
+                self.refuse(words!("a list"));
                 0
             }
         }

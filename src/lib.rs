@@ -36,3 +36,4 @@ pub mod sync;
 pub mod time;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
+pub mod words;

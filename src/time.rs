@@ -1,6 +1,7 @@
 //! Instants and half-lives. The host gives every instant; this crate reads no clock.
 
 use crate::error::{Error, Result};
+use crate::words::words;
 
 /// Milliseconds in a minute.
 pub const MINUTE_MS: i64 = 60_000;
@@ -28,8 +29,8 @@ impl Timestamp {
             Ok(Self(ms))
         } else {
             Err(Error::BadEvent {
-                part: "atMs",
-                reason: "give milliseconds since 1970, between the years 2000 and 2100",
+                part: words!("atMs"),
+                reason: words!("give milliseconds since 1970, between the years 2000 and 2100"),
             })
         }
     }

@@ -10,6 +10,7 @@ use crate::item::{Given, Item};
 use crate::json::Json;
 use crate::log::{StoreOp, StoredFile};
 use crate::sync::Next;
+use crate::words::{Words, words};
 use js_sys::{Array, Float32Array, JSON, JsString, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -24,10 +25,10 @@ fn thrown(code: &str, message: &str) -> JsValue {
 }
 
 fn refuse(error: Error) -> JsValue {
-    thrown(error.code(), &error.to_string())
+    thrown(error.code(), &error.told())
 }
 
-fn bad(part: &'static str, reason: &'static str) -> JsValue {
+fn bad(part: Words, reason: Words) -> JsValue {
     refuse(Error::BadArgument { part, reason })
 }
 
@@ -96,7 +97,7 @@ impl Parts<'_> {
     }
 
     /// Refuses the object where anything in it was wrong.
-    fn close(&self, part: &'static str, reason: &'static str) -> Result<(), JsValue> {
+    fn close(&self, part: Words, reason: Words) -> Result<(), JsValue> {
         if self.wrong { Err(bad(part, reason)) } else { Ok(()) }
     }
 }
@@ -140,10 +141,10 @@ struct Files(Vec<(String, Vec<u8>)>);
 
 impl Files {
     fn open(list: &Array) -> Result<Self, JsValue> {
-        let reason = "a list of { name: string, bytes: Uint8Array }";
+        let reason = words!("a list of { name: string, bytes: Uint8Array }");
         let one = |file: JsValue| {
-            let name = get(&file, "name").as_string().ok_or_else(|| bad("files", reason))?;
-            let bytes = get(&file, "bytes").dyn_into::<Uint8Array>().map_err(|_| bad("files", reason))?;
+            let name = get(&file, "name").as_string().ok_or_else(|| bad(words!("files"), reason))?;
+            let bytes = get(&file, "bytes").dyn_into::<Uint8Array>().map_err(|_| bad(words!("files"), reason))?;
             Ok((name, bytes.to_vec()))
         };
         list.iter().map(one).collect::<Result<_, _>>().map(Self)
@@ -217,11 +218,11 @@ const DETAIL_PARTS: [&str; 12] = [
 
 /// Whole numbers of JavaScript, in the ranges of their parts; the first part that is none is remembered.
 #[derive(Default)]
-struct Wholes(Option<&'static str>);
+struct Wholes(Option<Words>);
 
 impl Wholes {
     #[inline(never)]
-    fn read(&mut self, value: Option<f64>, most: f64, part: &'static str) -> Option<u32> {
+    fn read(&mut self, value: Option<f64>, most: f64, part: Words) -> Option<u32> {
         let value = value?;
         if !(0.0..=most).contains(&value) {
             self.0 = self.0.or(Some(part));
@@ -230,16 +231,16 @@ impl Wholes {
         Some(value.round() as u32)
     }
 
-    fn short(&mut self, value: Option<f64>, part: &'static str) -> Option<u16> {
+    fn short(&mut self, value: Option<f64>, part: Words) -> Option<u16> {
         self.read(value, u16::MAX.into(), part).map(|whole| whole as u16)
     }
 
-    fn long(&mut self, value: Option<f64>, part: &'static str) -> Option<u32> {
+    fn long(&mut self, value: Option<f64>, part: Words) -> Option<u32> {
         self.read(value, u32::MAX.into(), part)
     }
 
     fn close(&self) -> EngineResult<()> {
-        let reason = "give a whole number of 0 or more, in its range";
+        let reason = words!("give a whole number of 0 or more, in its range");
         self.0.map_or(Ok(()), |part| Err(Error::BadEvent { part, reason }))
     }
 }
@@ -253,20 +254,23 @@ fn detail(value: &JsValue, schema: &crate::schema::Schema) -> Result<Detail, JsV
     let surface = parts.text("surface");
     let mut detail = Detail {
         surface: None,
-        scene: wholes.short(parts.number("scene"), "scene"),
-        slate: wholes.long(parts.number("slate"), "slate"),
-        position: wholes.short(parts.number("position"), "position"),
+        scene: wholes.short(parts.number("scene"), words!("scene")),
+        slate: wholes.long(parts.number("slate"), words!("slate")),
+        position: wholes.short(parts.number("position"), words!("position")),
         propensity: parts.single("propensity").filter(|p| *p >= 0.0),
-        reason: wholes.short(parts.number("reason"), "reason"),
+        reason: wholes.short(parts.number("reason"), words!("reason")),
         value: parts.single("value"),
-        dwell_ms: wholes.long(parts.number("dwellMs"), "dwellMs"),
+        dwell_ms: wholes.long(parts.number("dwellMs"), words!("dwellMs")),
         difficulty: parts.single("difficulty"),
-        risk_level: wholes.read(parts.number("riskLevel"), u8::MAX.into(), "riskLevel").map(|level| level as u8),
-        group_id: wholes.long(parts.number("groupId"), "groupId"),
+        risk_level: wholes
+            .read(parts.number("riskLevel"), u8::MAX.into(), words!("riskLevel"))
+            .map(|level| level as u8),
+        group_id: wholes.long(parts.number("groupId"), words!("groupId")),
         prior: parts.single("prior"),
         numbers: Vec::new(),
     };
-    parts.close("detail", "an object with the parts of an event and no others, each of its own type")?;
+    parts
+        .close(words!("detail"), words!("an object with the parts of an event and no others, each of its own type"))?;
     if let Some(surface) = surface {
         detail.surface = Some(schema.surface(&surface).map_err(refuse)?);
     }
@@ -319,7 +323,7 @@ impl Engine {
     pub fn new(schema_json: &str, seed: Option<Vec<u8>>, root_json: Option<String>) -> Result<Self, JsValue> {
         let seed = match seed {
             None => None,
-            Some(bytes) => Some(bytes.try_into().map_err(|_| bad("seed", "give 32 random bytes"))?),
+            Some(bytes) => Some(bytes.try_into().map_err(|_| bad(words!("seed"), words!("give 32 random bytes")))?),
         };
         let engine = engine::Engine::new(schema_json, seed, root_json.as_ref().map(String::as_bytes));
         engine.map(Self).map_err(refuse)
@@ -349,7 +353,7 @@ impl Engine {
     /// Seals the log's files from now on; after `openControl`, before `openLog`. `fresh`: the key has just been made.
     #[wasm_bindgen(js_name = setKey)]
     pub fn set_key(&mut self, key: Vec<u8>, fresh: bool) -> Result<bool, JsValue> {
-        let key = key.try_into().map_err(|_| bad("key", "give the 32 bytes that `newKey` gave"))?;
+        let key = key.try_into().map_err(|_| bad(words!("key"), words!("give the 32 bytes that `newKey` gave")))?;
         Ok(self.0.set_key(key, fresh))
     }
 
@@ -513,9 +517,9 @@ impl Engine {
         let mut parts = Parts { object: &options, wrong: !options.is_object() };
         let mut wholes = Wholes::default();
         let (surface, now_ms) = (parts.text("surface"), parts.number("nowMs"));
-        let slots = wholes.long(parts.number("slots"), "slots");
-        let tier = wholes.short(parts.number("tier"), "tier").unwrap_or(0).into();
-        parts.close("options", "an object { surface?, slots, nowMs, tier? }")?;
+        let slots = wholes.long(parts.number("slots"), words!("slots"));
+        let tier = wholes.short(parts.number("tier"), words!("tier")).unwrap_or(0).into();
+        parts.close(words!("options"), words!("an object { surface?, slots, nowMs, tier? }"))?;
         let surface = surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
         wholes.close().map_err(refuse)?;
         let now = engine::instant(now_ms.unwrap_or_default()).map_err(refuse)?;
@@ -567,9 +571,9 @@ impl Engine {
 
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
     pub fn forget(&mut self, what: JsValue) -> Result<usize, JsValue> {
-        let reason = "one of { id }, { field, value }, { sinceMs, untilMs }, { all: true }";
+        let reason = words!("one of { id }, { field, value }, { sinceMs, untilMs }, { all: true }");
         let mut parts = Parts::of(&what, &["id", "field", "value", "sinceMs", "untilMs", "all"]);
-        let what = forget_of(&mut parts).ok_or_else(|| bad("what", reason))?;
+        let what = forget_of(&mut parts).ok_or_else(|| bad(words!("what"), reason))?;
         self.0.forget(&what).map_err(refuse)
     }
 

@@ -15,7 +15,7 @@ const RUST: [&str; 6] = [
     include_str!("../src/engine/update.rs"),
     include_str!("../src/wasm.rs"),
 ];
-const JAVASCRIPT: &str = include_str!("../js/src/failure.js");
+const JAVASCRIPT: &str = include_str!("../js/src/words.js");
 
 fn is_code(text: &str) -> bool {
     let plain = text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');

@@ -3,7 +3,7 @@
 // What a page holds: one space. It fails open: outside `develop` nothing here throws, the page's own order comes back
 // and onError hears a code.
 
-const { ZhijiError, toFailure } = require('./failure')
+const { ZhijiError, STATES, codeOf, toFailure } = require('./failure')
 const { Feed } = require('./feed')
 const { Visit } = require('./visit')
 const { Session } = require('./session')
@@ -14,8 +14,6 @@ const { rank, pageOrder, checked, NO_SLATE, NO_TIER } = require('./ranking')
 const POOL = 60
 const CATALOGUE_MOST = 20000
 const GUEST = 'guest'
-// States in which the page goes on as if there were no recommender: they are no mistakes of the page.
-const STATES = ['NOT_READY', 'NO_WASM']
 
 class Space {
   /**
@@ -76,13 +74,14 @@ class Space {
     try {
       return work()
     } catch (error) {
-      const failure = toFailure(error)
-      if (STATES.indexOf(failure.code) < 0) {
+      const code = codeOf(error)
+      if (!STATES.includes(code)) {
+        const failure = toFailure(error)
         // A trap was already told by the session.
-        if (failure.code !== 'INTERNAL') this.report(failure)
-        if (this.platform.develop) throw error instanceof ZhijiError ? error : new ZhijiError(failure.code, failure.message)
+        if (code !== 'INTERNAL') this.report(failure)
+        if (this.platform.develop) throw error instanceof ZhijiError ? error : new ZhijiError(code, failure.message)
       }
-      return otherwise(failure.code)
+      return otherwise(code)
     }
   }
 

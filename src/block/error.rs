@@ -1,5 +1,9 @@
 //! Why a block cannot be made.
 
+use alloc::string::String;
+
+use crate::words::{Sentence, words};
+
 /// Why a block cannot be made of the given numbers. `part` is the part's name, as in the bundle's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,17 +40,22 @@ impl BlockError {
             | BlockError::Range { part } => part,
         }
     }
+
+    /// The sentence, as [`Sentence::close`] gives it.
+    pub(crate) fn told(&self) -> String {
+        let words = match self {
+            BlockError::Shape { .. } => words!("{}: its length does not fit the other parts"),
+            BlockError::Size { .. } => words!("{}: it is empty or too large"),
+            BlockError::NotFinite { .. } => words!("{}: a number is not finite"),
+            BlockError::Range { .. } => words!("{}: a number is out of range"),
+        };
+        Sentence::new(words).text(self.part()).close()
+    }
 }
 
 impl core::fmt::Display for BlockError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.part())?;
-        f.write_str(match self {
-            BlockError::Shape { .. } => ": its length does not fit the other parts",
-            BlockError::Size { .. } => ": it is empty or too large",
-            BlockError::NotFinite { .. } => ": a number is not finite",
-            BlockError::Range { .. } => ": a number is out of range",
-        })
+        f.write_str(&self.told())
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     BundleError, MOST_BYTES, MOST_DIM, MOST_HEADER_BYTES, MOST_NAME_BYTES, MOST_RANK, MOST_TENSORS, TensorFault,
 };
 use crate::json::{Fault, Faults, Json, Place};
+use crate::words::{Words, words};
 
 /// The types of tensors that are read, and the bytes of one number.
 const TYPES: [(&str, u64); 10] = [
@@ -48,23 +49,23 @@ impl<'a> Container<'a> {
     /// Parses untrusted bytes: sizes first, then the header, then every offset.
     pub fn open(bytes: &'a [u8]) -> Result<Self, BundleError> {
         if bytes.len() > MOST_BYTES {
-            return Err(oversized("bundle", long(bytes.len()), MOST_BYTES));
+            return Err(oversized(words!("bundle"), long(bytes.len()), MOST_BYTES));
         }
         let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-            return Err(container("it ends before its header"));
+            return Err(container(words!("it ends before its header")));
         };
         let length = u64::from_le_bytes(*length);
         if length > long(MOST_HEADER_BYTES) {
-            return Err(oversized("header", length, MOST_HEADER_BYTES));
+            return Err(oversized(words!("header"), length, MOST_HEADER_BYTES));
         }
         let Some((header, data)) = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)) else {
-            return Err(container("it ends inside its header"));
+            return Err(container(words!("it ends inside its header")));
         };
-        let header = Json::open(header).map_err(|fault| json("header", fault))?;
+        let header = Json::open(header).map_err(|fault| json(words!("header"), fault))?;
         let faults = Faults::default();
         let mut notes = Notes::new(&faults);
         let container = read(header.read(&faults), data, &mut notes);
-        notes.close("header")?;
+        notes.close(words!("header"))?;
         Ok(container)
     }
 }
@@ -73,13 +74,13 @@ impl<'a> Container<'a> {
 fn read<'a>(header: Place<'_>, data: &'a [u8], notes: &mut Notes<'_>) -> Container<'a> {
     let (metadata, mut tensors) = (header.key("__metadata__"), Vec::with_capacity(header.len()));
     if !metadata.is_given() {
-        notes.add(container("it has no __metadata__"));
+        notes.add(container(words!("it has no __metadata__")));
     }
     if metadata.len() != 1 || metadata.at(0).name() != "zhiji" {
-        notes.add(container("__metadata__ must have the one key `zhiji`"));
+        notes.add(container(words!("__metadata__ must have the one key `zhiji`")));
     }
     if header.len() > MOST_TENSORS + 1 {
-        notes.add(json("header", Fault::More("256 tensors")));
+        notes.add(json(words!("header"), Fault::More(words!("256 tensors"))));
     }
     for at in 0..header.len() {
         if !notes.none() {
@@ -122,7 +123,7 @@ fn read<'a>(header: Place<'_>, data: &'a [u8], notes: &mut Notes<'_>) -> Contain
         end = tensor.start.saturating_add(long(tensor.bytes.len()));
     }
     if end != long(data.len()) {
-        notes.add(container("bytes follow that belong to no tensor"));
+        notes.add(container(words!("bytes follow that belong to no tensor")));
     }
     Container { spec: metadata.at(0).text().to_string(), tensors }
 }
@@ -164,14 +165,14 @@ fn long(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-const fn oversized(part: &'static str, bytes: u64, most: usize) -> BundleError {
+const fn oversized(part: Words, bytes: u64, most: usize) -> BundleError {
     BundleError::Oversized { part, bytes, most }
 }
 
-const fn container(reason: &'static str) -> BundleError {
+const fn container(reason: Words) -> BundleError {
     BundleError::Container { reason }
 }
 
-pub(super) fn json(part: &'static str, fault: Fault) -> BundleError {
-    BundleError::Json { part, reason: fault.to_string() }
+pub(super) fn json(part: Words, fault: Fault) -> BundleError {
+    BundleError::Json { part, reason: fault.told() }
 }

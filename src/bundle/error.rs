@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::block::BlockError;
+use crate::codec::hex;
+use crate::words::{Sentence, Words, decimal, words};
 
 /// Why a bundle was refused. Nothing is kept of a refused bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +15,7 @@ pub enum BundleError {
     /// The file or its header is longer than the engine takes.
     Oversized {
         /// `bundle` or `header`.
-        part: &'static str,
+        part: Words,
         /// How many bytes there are.
         bytes: u64,
         /// How many there may be.
@@ -22,21 +24,21 @@ pub enum BundleError {
     /// The container is damaged: the file is shorter than it says, or its tensors overlap or leave holes.
     Container {
         /// What is wrong.
-        reason: &'static str,
+        reason: Words,
     },
     /// The JSON header or the spec inside it cannot be read.
     Json {
         /// `header` or `spec`.
-        part: &'static str,
+        part: Words,
         /// What the parser said.
         reason: String,
     },
     /// The spec can be read, but not followed.
     Spec {
         /// Path inside the spec, such as `ranker.blocks`.
-        at: &'static str,
+        at: Words,
         /// What to change.
-        reason: &'static str,
+        reason: Words,
     },
     /// A tensor is missing, unexpected or not as the spec needs it.
     Tensor {
@@ -119,65 +121,94 @@ impl BundleError {
             Self::Probe { .. } => "BUNDLE_PROBE",
         }
     }
+
+    /// The sentence, as [`Sentence::close`] gives it.
+    pub(crate) fn told(&self) -> String {
+        let say = Sentence::new;
+        match *self {
+            Self::Oversized { part, bytes, most } => {
+                let mut sentence = say(words!("the {} has {} bytes and may have {}: use fewer buckets or features"));
+                sentence.words(part).number(bytes).count(most).close()
+            }
+            Self::Container { reason } => say(words!("not a whole safetensors file: {}")).words(reason).close(),
+            Self::Json { part, ref reason } => {
+                say(words!("the {} cannot be read: {}")).words(part).text(reason).close()
+            }
+            Self::Spec { at, reason } => say(words!("spec, at {}: {}")).words(at).words(reason).close(),
+            Self::Tensor { ref name, ref fault } => {
+                say(words!("tensor `{}` {}")).text(name).text(&fault.told()).close()
+            }
+            Self::WrongSpace => say(words!("the bundle was made for another space: publish it under its own")).close(),
+            Self::Probe { index, expected, found } => {
+                let mut sentence =
+                    say(words!("probe {} gave {} instead of {}: pack the bundle again with this engine's version"));
+                sentence.count(index);
+                sentence.text(&hex(&found.to_be_bytes())).text(&hex(&expected.to_be_bytes())).close()
+            }
+        }
+    }
 }
 
 impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Oversized { part, bytes, most } => {
-                write!(f, "the {part} has {bytes} bytes and may have {most}: use fewer buckets or features")
-            }
-            Self::Container { reason } => write!(f, "not a whole safetensors file: {reason}"),
-            Self::Json { part, reason } => write!(f, "the {part} cannot be read: {reason}"),
-            Self::Spec { at, reason } => write!(f, "spec, at {at}: {reason}"),
-            Self::Tensor { name, fault } => write!(f, "tensor `{name}` {fault}"),
-            Self::WrongSpace => f.write_str("the bundle was made for another space: publish it under its own"),
-            Self::Probe { index, expected, found } => write!(
-                f,
-                "probe {index} gave {found:08x} instead of {expected:08x}: pack the bundle again with this engine's version"
-            ),
-        }
+        f.write_str(&self.told())
     }
 }
 
-/// Writes a shape; where one is called for, 0 stands for any size.
-fn write_shape(f: &mut fmt::Formatter<'_>, shape: &[usize], any: bool) -> fmt::Result {
-    for (index, dim) in shape.iter().enumerate() {
-        f.write_str(if index == 0 { "[" } else { ", " })?;
-        if any && *dim == 0 { f.write_str("any")? } else { write!(f, "{dim}")? }
+/// A shape in brackets; where one is called for, 0 stands for any size.
+fn shape(dims: &[usize], any: bool) -> String {
+    let mut text = String::from("[");
+    for (index, dim) in dims.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        if any && *dim == 0 {
+            text.push_str("any");
+        } else {
+            text.push_str(&decimal(u64::try_from(*dim).unwrap_or(u64::MAX)));
+        }
     }
-    f.write_str(if shape.is_empty() { "[]" } else { "]" })
+    text.push(']');
+    text
+}
+
+impl TensorFault {
+    /// What is to be said of the tensor after its name, as [`Sentence::close`] gives it.
+    fn told(&self) -> String {
+        let say = Sentence::new;
+        let at = |words, index: &usize| Sentence::new(words).count(*index).close();
+        match self {
+            Self::Missing => say(words!("is missing")).close(),
+            Self::Unexpected => say(words!("is not part of any block: remove it")).close(),
+            Self::Duplicate => say(words!("is named twice")).close(),
+            Self::NameTooLong => say(words!("has a name of more than 64 bytes")).close(),
+            Self::TooManyDimensions => say(words!("has more than 4 dimensions")).close(),
+            Self::TooLarge => say(words!("has a shape too large for any bundle")).close(),
+            Self::Offsets => {
+                say(words!("has offsets that overlap, leave a hole, pass the end or disagree with its shape")).close()
+            }
+            Self::Dtype => say(words!("is not of a type that its block reads: convert it")).close(),
+            Self::Shape { expected, found } => {
+                let mut sentence = say(words!("has the shape {} instead of {}"));
+                sentence.text(&shape(found, false)).text(&shape(expected, true)).close()
+            }
+            Self::NotFinite { at: index } => at(words!("has a NaN or an infinity at index {}"), index),
+            Self::NotPositive { at: index } => at(
+                words!("has a value at index {} that divides and is not above zero, or too small to divide by"),
+                index,
+            ),
+            Self::NotTriangular { at: index } => {
+                at(words!("has a value at index {} above the diagonal: give the lower triangle L of L·Lᵀ"), index)
+            }
+            Self::Buckets => say(words!("has not as many rows for hashed words as a power of two")).close(),
+            Self::Block { error } => say(words!("cannot be used: {}")).text(&error.told()).close(),
+        }
+    }
 }
 
 impl fmt::Display for TensorFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("is missing"),
-            Self::Unexpected => f.write_str("is not part of any block: remove it"),
-            Self::Duplicate => f.write_str("is named twice"),
-            Self::NameTooLong => f.write_str("has a name of more than 64 bytes"),
-            Self::TooManyDimensions => f.write_str("has more than 4 dimensions"),
-            Self::TooLarge => f.write_str("has a shape too large for any bundle"),
-            Self::Offsets => {
-                f.write_str("has offsets that overlap, leave a hole, pass the end or disagree with its shape")
-            }
-            Self::Dtype => f.write_str("is not of a type that its block reads: convert it"),
-            Self::Shape { expected, found } => {
-                f.write_str("has the shape ")?;
-                write_shape(f, found, false)?;
-                f.write_str(" instead of ")?;
-                write_shape(f, expected, true)
-            }
-            Self::NotFinite { at } => write!(f, "has a NaN or an infinity at index {at}"),
-            Self::NotPositive { at } => {
-                write!(f, "has a value at index {at} that divides and is not above zero, or too small to divide by")
-            }
-            Self::NotTriangular { at } => {
-                write!(f, "has a value at index {at} above the diagonal: give the lower triangle L of L·Lᵀ")
-            }
-            Self::Buckets => f.write_str("has not as many rows for hashed words as a power of two"),
-            Self::Block { error } => write!(f, "cannot be used: {error}"),
-        }
+        f.write_str(&self.told())
     }
 }
 

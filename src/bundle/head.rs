@@ -9,10 +9,11 @@ use super::stack::{Stack, named};
 use super::tensors::Tensors;
 use crate::head::Prior;
 use crate::json::Place;
+use crate::words::{Words, words};
 
 /// The name of the section, and what its tensors begin with.
 const HEAD: &str = "head";
-const FEATURES: &str = "head.features";
+const FEATURES: Words = words!("head.features");
 
 /// A personal head as a bundle describes it: its input is a constant, the vector of an item, dense features, in this order.
 #[derive(Clone, Debug)]
@@ -38,22 +39,26 @@ pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>
     let mut vector = (0, 0);
     if let Some(of) = spec.key("of").given() {
         let place = stack.of_item(of.text());
-        tensors.notes.unless(place.is_some(), "head.of", "name a block that depends on the item alone");
+        tensors.notes.unless(place.is_some(), words!("head.of"), words!("name a block that depends on the item alone"));
         vector = place.unwrap_or_default();
     }
     let (list, mut features) = (spec.key("features"), Vec::new());
     for at in 0..list.given().map_or(0, Place::len) {
         let name = named(list.at(at), FEATURES, &mut tensors.notes).to_string();
         let new = at < Prior::MOST_FEATURES && !features.contains(&name);
-        tensors.notes.unless(new, FEATURES, "name each feature once");
+        tensors.notes.unless(new, FEATURES, words!("name each feature once"));
         features.push(name);
     }
     let width = usize::from(intercept).saturating_add(vector.1).saturating_add(features.len());
     let fits = (1..=Prior::MOST_FEATURES).contains(&width);
-    tensors.notes.unless(fits, HEAD, "let it read 1 to 64 numbers");
+    tensors.notes.unless(fits, words!("head"), words!("let it read 1 to 64 numbers"));
     let gain = spec.key("gain").given().map_or(1.0, Place::number);
     let trust = spec.key("trust").given().map_or(0.5, Place::number);
-    tensors.notes.unless((0.001..=0.999).contains(&trust), "head.trust", "give a number from 0.001 to 0.999");
+    tensors.notes.unless(
+        (0.001..=0.999).contains(&trust),
+        words!("head.trust"),
+        words!("give a number from 0.001 to 0.999"),
+    );
     tensors.block(HEAD);
     let mean = doubles(&tensors.list("mean", width));
     let alone = tensors.size("factor", 1) == 0;
@@ -68,7 +73,7 @@ pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>
         }
     }
     let prior = Prior::new(&mean, &factor).ok();
-    tensors.notes.unless(prior.is_some(), HEAD, "the head refuses its prior");
+    tensors.notes.unless(prior.is_some(), words!("head"), words!("the head refuses its prior"));
     Some(Head { intercept, vector, features, prior: Rc::new(prior?), gain, trust })
 }
 

@@ -22,6 +22,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::json::{Faults, Json};
+use crate::words::words;
 use container::{Container, json};
 pub use error::{BundleError, TensorFault};
 pub use head::Head;
@@ -79,7 +80,7 @@ pub struct Bundle(Parts);
 /// [`BundleError::Tensor`] for what is wrong inside.
 pub fn open(bytes: &[u8]) -> Result<Verified, BundleError> {
     let Container { spec, tensors } = Container::open(bytes)?;
-    let spec = Json::open(spec.as_bytes()).map_err(|fault| json("spec", fault))?;
+    let spec = Json::open(spec.as_bytes()).map_err(|fault| json(words!("spec"), fault))?;
     let faults = Faults::default();
     let mut tensors = Tensors::new(tensors, Notes::new(&faults));
     let parts = spec::read(spec.read(&faults), &mut tensors);

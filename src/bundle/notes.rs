@@ -5,6 +5,7 @@
 use super::container::json;
 use super::{BundleError, TensorFault};
 use crate::json::{Fault, Faults};
+use crate::words::Words;
 
 /// What is wrong beside what the reader of the JSON document remembers: of both together the first counts.
 pub(super) struct Notes<'a> {
@@ -40,7 +41,7 @@ impl<'a> Notes<'a> {
 
     /// Notes a place of the spec and what to change there, unless something holds.
     #[inline(never)]
-    pub fn unless(&mut self, holds: bool, at: &'static str, reason: &'static str) {
+    pub fn unless(&mut self, holds: bool, at: Words, reason: Words) {
         if !holds {
             self.add(BundleError::Spec { at, reason });
         }
@@ -48,7 +49,7 @@ impl<'a> Notes<'a> {
 
     /// Says what was wrong, in this part of the file.
     #[inline(never)]
-    pub fn close(self, part: &'static str) -> Result<(), BundleError> {
+    pub fn close(self, part: Words) -> Result<(), BundleError> {
         match self.first {
             Some(error) => Err(error),
             None => self.faults.close().map_err(|fault| json(part, fault)),

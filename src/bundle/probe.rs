@@ -8,6 +8,7 @@ use super::spec::hex;
 use super::stack::{HISTORY_MOST, JUDGED_MOST, Stack};
 use super::{BundleError, MOST_PROBE_WORDS, MOST_PROBES};
 use crate::json::Place;
+use crate::words::{Words, words};
 
 /// By how much an answer in decimal digits may be off, relative to 1 plus its size.
 const SLACK: f32 = 1e-4;
@@ -29,20 +30,24 @@ pub(super) struct Probe {
 
 /// A single, given as a number or as the hexadecimal digits of its bits; and whether as bits.
 #[inline(never)]
-fn single(place: Place<'_>, at: &'static str, notes: &mut Notes<'_>) -> (f32, bool) {
+fn single(place: Place<'_>, at: Words, notes: &mut Notes<'_>) -> (f32, bool) {
     let text = place.maybe_text();
     let value = match text {
         Some(text) => hex(text, 8).and_then(|bits| u32::try_from(bits).ok()).map_or(f32::NAN, f32::from_bits),
         None => place.single(),
     };
-    notes.unless(value.is_finite(), at, "give finite numbers, or the 8 hexadecimal digits of their bits");
+    notes.unless(value.is_finite(), at, words!("give finite numbers, or the 8 hexadecimal digits of their bits"));
     (value, text.is_some())
 }
 
 #[inline(never)]
 fn key(place: Place<'_>, notes: &mut Notes<'_>) -> u64 {
     let key = hex(place.text(), 16);
-    notes.unless(key.is_some(), "probes", "give ids and words as the 16 hexadecimal digits of their hashes");
+    notes.unless(
+        key.is_some(),
+        words!("probes"),
+        words!("give ids and words as the 16 hexadecimal digits of their hashes"),
+    );
     key.unwrap_or(0)
 }
 
@@ -51,26 +56,26 @@ fn key(place: Place<'_>, notes: &mut Notes<'_>) -> u64 {
 fn maybe<'a>(spec: Place<'a>, list: &'static str, most: usize, notes: &mut Notes<'_>) -> (Place<'a>, usize) {
     let list = spec.key(list);
     let count = list.given().map_or(0, Place::len);
-    notes.unless(count <= most, "probes", "give at most 256 words, 50 recent items and 512 judgements");
+    notes.unless(count <= most, words!("probes"), words!("give at most 256 words, 50 recent items and 512 judgements"));
     (list, count)
 }
 
 pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes<'_>) -> Vec<Probe> {
     let count = probes.len();
-    notes.unless((1..=MOST_PROBES).contains(&count), "probes", "give 1 to 64 of them");
+    notes.unless((1..=MOST_PROBES).contains(&count), words!("probes"), words!("give 1 to 64 of them"));
     let mut all = Vec::new();
     for at in 0..count {
         let spec = probes.at(at).only(&["dense", "item", "words", "recent", "judged", "logits"]);
         let mut probe = Probe::default();
         let dense = spec.key("dense");
         for at in 0..dense.len() {
-            probe.dense.push(single(dense.at(at), "probes.dense", notes).0);
+            probe.dense.push(single(dense.at(at), words!("probes.dense"), notes).0);
         }
         let fits = probe.dense.len() == stack.features().len();
         notes.unless(
             fits,
-            "probes.dense",
-            "give one value for each feature, in the order in which the blocks name them",
+            words!("probes.dense"),
+            words!("give one value for each feature, in the order in which the blocks name them"),
         );
         if let Some(item) = spec.key("item").given() {
             probe.wire = key(item, notes);
@@ -94,12 +99,12 @@ pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes<'_>) -> V
         let (judged, count) = maybe(spec, "judged", JUDGED_MOST, notes);
         for at in 0..count {
             let spec = judged.at(at).only(&["item", "value"]);
-            let value = single(spec.key("value"), "probes.judged", notes).0;
+            let value = single(spec.key("value"), words!("probes.judged"), notes).0;
             probe.judged.push((key(spec.key("item"), notes), value));
         }
         if let Some(logits) = spec.key("logits").given() {
             for at in 0..logits.len() {
-                probe.logits.push(single(logits.at(at), "probes.logits", notes));
+                probe.logits.push(single(logits.at(at), words!("probes.logits"), notes));
             }
         }
         all.push(probe);
@@ -150,8 +155,8 @@ pub(super) fn run(probes: &[Probe], stack: &Stack) -> Result<(), BundleError> {
     for (index, probe) in probes.iter().enumerate() {
         if probe.logits.len() != stack.answers() {
             return Err(BundleError::Spec {
-                at: "probes.logits",
-                reason: "give one for each task, tier by tier, and one for each blend",
+                at: words!("probes.logits"),
+                reason: words!("give one for each task, tier by tier, and one for each blend"),
             });
         }
         if let Some((expected, found)) = probe.differs(stack) {

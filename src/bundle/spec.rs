@@ -9,6 +9,7 @@ use super::stack::{self, Stack, named};
 use super::tensors::Tensors;
 use super::{FORMAT, MOST_FIELDS};
 use crate::json::Place;
+use crate::words::words;
 
 /// What a bundle says and holds.
 #[derive(Clone, Debug)]
@@ -26,17 +27,25 @@ pub(super) fn read<'a>(spec: Place<'a>, tensors: &mut Tensors<'a>) -> Parts {
     spec.only(&["format", "space", "schema", "ranker", "head", "probes"]);
     let notes = &mut tensors.notes;
     let known = spec.key("format").whole(u32::MAX.into()) == u64::from(FORMAT);
-    notes.unless(known, "format", "this engine reads format 1: publish the bundle with a higher minEngine");
-    let space = named(spec.key("space"), "space", notes).to_string();
+    notes.unless(
+        known,
+        words!("format"),
+        words!("this engine reads format 1: publish the bundle with a higher minEngine"),
+    );
+    let space = named(spec.key("space"), words!("space"), notes).to_string();
     let schema = spec.key("schema").only(&["fingerprint", "fields"]);
     let given = schema.key("fingerprint").given();
     let fingerprint = given.and_then(|text| hex(text.text(), 16));
-    notes.unless(given.is_none() || fingerprint.is_some(), "schema.fingerprint", "give 16 hexadecimal digits");
+    notes.unless(
+        given.is_none() || fingerprint.is_some(),
+        words!("schema.fingerprint"),
+        words!("give 16 hexadecimal digits"),
+    );
     let (names, mut fields) = (schema.key("fields"), Vec::new());
     for at in 0..names.len() {
-        let name = named(names.at(at), "schema.fields", notes).to_string();
+        let name = named(names.at(at), words!("schema.fields"), notes).to_string();
         let new = fields.len() < MOST_FIELDS && !fields.contains(&name);
-        notes.unless(new, "schema.fields", "name at most 64 fields, each once");
+        notes.unless(new, words!("schema.fields"), words!("name at most 64 fields, each once"));
         fields.push(name);
     }
     let stack = stack::read(spec.key("ranker"), tensors);

@@ -10,6 +10,7 @@ use super::notes::Notes;
 use super::{BundleError, TensorFault};
 use crate::block::{BlockError, Table};
 use crate::kernel::half;
+use crate::words::words;
 
 /// Stands in an expected shape for any size of 1 or more.
 pub(super) const ANY: usize = usize::MAX;
@@ -206,7 +207,7 @@ impl<'a> Tensors<'a> {
 
     /// Says what was wrong, and refuses what nobody took.
     pub fn close(self) -> Result<(), BundleError> {
-        self.notes.close("spec")?;
+        self.notes.close(words!("spec"))?;
         for tensor in self.all {
             if !tensor.taken {
                 return Err(BundleError::Tensor { name: tensor.name, fault: TensorFault::Unexpected });

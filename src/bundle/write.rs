@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::container::json;
 use super::{BundleError, open};
 use crate::json::Json;
+use crate::words::words;
 
 /// The numbers of a tensor that is to be written.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ impl Numbers<'_> {
 /// # Errors
 /// What a phone would say: see [`super::load`].
 pub fn write(spec: &str, tensors: &[Writing<'_>]) -> Result<Vec<u8>, BundleError> {
-    let mut spec = Json::open(spec.as_bytes()).map_err(|fault| json("spec", fault))?;
+    let mut spec = Json::open(spec.as_bytes()).map_err(|fault| json(words!("spec"), fault))?;
     let draft = open(&join(&spec, tensors))?;
     if let Json::Object(entries) = &mut spec {
         for (name, value) in entries {

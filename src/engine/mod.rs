@@ -25,12 +25,13 @@ use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::item::Item;
 use crate::keyed::KeyMap;
-use crate::log::{Log, StoreOp, StoredFile, newest_generation};
+use crate::log::{Log, StoreOp, StoredFile, file_name, name_prefix, newest_generation};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
 use crate::score::{Ranker, word_keys};
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
+use crate::words::words;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -254,8 +255,8 @@ impl Engine {
 
     /// Queues the removal of the files that a rewrite has replaced.
     fn remove_files(&mut self, generation: u32, numbers: &[u32], files: &[StoredFile<'_>]) {
-        let prefix = alloc::format!("log-{generation}-");
-        let mut names: Vec<String> = numbers.iter().map(|n| alloc::format!("{prefix}{n}")).collect();
+        let prefix = name_prefix(generation);
+        let mut names: Vec<String> = numbers.iter().map(|n| file_name(generation, *n)).collect();
         names.extend(files.iter().filter(|f| f.name.starts_with(&prefix)).map(|f| f.name.to_string()));
         names.sort_unstable();
         names.dedup();
@@ -339,7 +340,7 @@ impl Engine {
     pub fn upsert(&mut self, items: Vec<Item>) -> Result<Vec<u32>> {
         let new = items.iter().filter(|i| self.handle(i.id()).is_none()).count();
         if self.items.len() + new > ITEMS_MOST {
-            return Err(Error::TooMany { what: "items", most: ITEMS_MOST });
+            return Err(Error::TooMany { what: words!("items"), most: ITEMS_MOST });
         }
         let mut handles = Vec::with_capacity(items.len());
         for item in items {
@@ -435,6 +436,6 @@ pub fn instant(ms: f64) -> Result<Timestamp> {
     if ms.is_finite() && ms.abs() < 9e15 {
         Timestamp::from_ms(ms as i64)
     } else {
-        Err(Error::BadEvent { part: "nowMs", reason: "give `Date.now()`" })
+        Err(Error::BadEvent { part: words!("nowMs"), reason: words!("give `Date.now()`") })
     }
 }

@@ -10,6 +10,7 @@ use crate::log::StoreOp;
 use crate::rerank::Reason;
 use crate::schema::Schema;
 use crate::time::Timestamp;
+use crate::words::words;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -46,8 +47,8 @@ impl Engine {
     /// [`Error::BadArgument`] for a version over 64 bytes, or more than 16 purposes, or one over 64 bytes.
     pub fn grant(&mut self, policy_version: &str, purposes: &[String], now: Timestamp) -> Result<()> {
         if policy_version.len() > 64 || purposes.len() > 16 || purposes.iter().any(|p| p.len() > 64) {
-            let reason = "a version of at most 64 bytes and at most 16 purposes of at most 64 bytes";
-            return Err(Error::BadArgument { part: "consent", reason });
+            let reason = words!("a version of at most 64 bytes and at most 16 purposes of at most 64 bytes");
+            return Err(Error::BadArgument { part: words!("consent"), reason });
         }
         self.control.consent.apply_grant(policy_version.to_string(), purposes.to_vec(), now);
         self.write_control();
@@ -102,12 +103,12 @@ impl Engine {
     pub fn block(&mut self, field: &str, value: &str) -> Result<()> {
         self.schema.field(field)?;
         if value.is_empty() || value.len() > WORD_BYTES_MOST {
-            return Err(Error::BadArgument { part: "value", reason: "a word of 1 to 256 bytes" });
+            return Err(Error::BadArgument { part: words!("value"), reason: words!("a word of 1 to 256 bytes") });
         }
         let block = Block { field: field.to_string(), value: value.to_string() };
         if let Err(at) = self.control.blocks.binary_search(&block) {
             if self.control.blocks.len() >= BLOCKS_MOST {
-                return Err(Error::TooMany { what: "blocks", most: BLOCKS_MOST });
+                return Err(Error::TooMany { what: words!("blocks"), most: BLOCKS_MOST });
             }
             self.control.blocks.insert(at, block);
             self.write_control();

@@ -12,6 +12,7 @@ use crate::rerank::explore::Doubt;
 use crate::rerank::{Entry, Placed, Plan, Reason, arrange, fatigue, filter};
 use crate::rng::Rng;
 use crate::time::Timestamp;
+use crate::words::words;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -79,7 +80,7 @@ impl Engine {
     pub fn rank(&mut self, request: &Request<'_>) -> Result<Slate> {
         let n = request.handles.len();
         if n > CANDIDATES_MOST || request.shown.len() > SHOWN_MOST {
-            return Err(Error::TooMany { what: "candidates", most: CANDIDATES_MOST });
+            return Err(Error::TooMany { what: words!("candidates"), most: CANDIDATES_MOST });
         }
         let columns = self.schema.volatiles().count();
         let fits = |len: usize, width: usize| len == 0 || len == n * width;
@@ -88,7 +89,7 @@ impl Engine {
             || !fits(request.flags.len(), 1)
             || !fits(request.pins.len(), 1)
         {
-            return Err(Error::BadArgument { part: "candidates", reason: "lists of one length" });
+            return Err(Error::BadArgument { part: words!("candidates"), reason: words!("lists of one length") });
         }
         let items = self.candidates(request)?;
         // For each volatile field its column in the request.

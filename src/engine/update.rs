@@ -10,6 +10,7 @@ use crate::schema::{Schema, hash64};
 use crate::score::{BindError, Ranker};
 use crate::sync::{EngineVersion, Ledger, Next, Root, Update};
 use crate::time::Timestamp;
+use crate::words::{Sentence, words};
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
@@ -72,6 +73,10 @@ impl Updates {
     }
 }
 
+fn without_root() -> Error {
+    Error::BadArgument { part: words!("root"), reason: words!("give a root to `open` to receive updates") }
+}
+
 /// Reads, probes and binds a bundle: what comes out can score, and scoring cannot fail.
 ///
 /// # Errors
@@ -121,8 +126,10 @@ impl Engine {
                 Ok(opened.version)
             }
             None if had_live => {
-                let reason =
-                    "the stored model cannot be used; the starter ranker serves until the next update".to_string();
+                let reason = Sentence::new(words!(
+                    "the stored model cannot be used; the starter ranker serves until the next update"
+                ))
+                .close();
                 Err(Error::Refused { code: "BUNDLE_MALFORMED", reason })
             }
             None => Ok(0),
@@ -135,7 +142,7 @@ impl Engine {
     /// [`Error::Refused`] with the code of the check that failed. The live bundle stays.
     pub fn sync_manifest(&mut self, bytes: &[u8], now: Timestamp) -> Result<Next> {
         let Some(update) = &mut self.update.update else {
-            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+            return Err(without_root());
         };
         let next = update.on_manifest(bytes, now.ms().unsigned_abs());
         self.update.collect(&mut self.ops);
@@ -161,7 +168,7 @@ impl Engine {
     /// No bundle is empty: an empty base says that the bundle comes whole.
     fn take_bundle(&mut self, base: &[u8], bytes: &[u8]) -> Result<u64> {
         let Some(update) = &mut self.update.update else {
-            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+            return Err(without_root());
         };
         let (schema, layout) = (&self.schema, &self.layout);
         let load = |bytes: &[u8]| load(schema, layout, bytes);
@@ -179,7 +186,7 @@ impl Engine {
     /// [`Error::Refused`] where the next root is not signed by the threshold of this one and of itself.
     pub fn sync_root(&mut self, bytes: &[u8]) -> Result<u64> {
         let Some(update) = &mut self.update.update else {
-            return Err(Error::BadArgument { part: "root", reason: "give a root to `open` to receive updates" });
+            return Err(without_root());
         };
         let version = update.on_root(bytes)?;
         self.update.collect(&mut self.ops);

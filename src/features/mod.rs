@@ -10,7 +10,7 @@ use crate::kernel::math::ln_f64;
 use crate::keyed::KeyMap;
 use crate::schema::{Kind, Schema};
 use crate::time::{DAY_MS, HalfLife};
-use alloc::format;
+use crate::words::decimal;
 use alloc::string::String;
 use alloc::vec::Vec;
 use counters::{Affinity, HALF_LIVES_MOST};
@@ -89,7 +89,8 @@ fn rate(trials: f32, hits: f32, expected: f32, smoothing: f32) -> f32 {
 fn span(half_life: HalfLife) -> String {
     let ms = half_life.ms().round() as u64;
     let day = DAY_MS as u64;
-    if ms.is_multiple_of(day) { format!("{}d", ms / day) } else { format!("{ms}ms") }
+    let (count, unit) = if ms.is_multiple_of(day) { (ms / day, "d") } else { (ms, "ms") };
+    decimal(count) + unit
 }
 
 impl Layout {
@@ -102,7 +103,7 @@ impl Layout {
             }
             names.len()
         };
-        let rates: Vec<String> = schema.half_lives.iter().map(|h| format!("rate@{}", span(*h))).collect();
+        let rates: Vec<String> = schema.half_lives.iter().map(|h| ["rate@", &span(*h)].concat()).collect();
         let rates: Vec<&str> = rates.iter().map(String::as_str).collect();
         add("user", &rates);
         add("user", &["events", "value", "lately5", "lately20", "streak", "depth", "gap"]);

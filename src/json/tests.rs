@@ -1,5 +1,6 @@
 use super::*;
 use alloc::string::ToString as _;
+use core::fmt;
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -86,7 +87,7 @@ fn a_key_is_missing_unknown_twice_or_of_another_type() {
     assert_eq!(fault(r#"{ "a": 1, "a": 1 }"#, read[1]), Err(Fault::Twice));
     assert_eq!(fault(r#"{ "a": 1 }"#, read[2]), Err(Fault::Unknown));
     assert_eq!(fault(r#"{ "a": null }"#, read[3]), Ok(()));
-    let said = fault("8", read[4]).unwrap_err().to_string();
+    let said = fault("8", read[4]).unwrap_err().told();
     assert_eq!(said, "a value is not a whole number of 0 or more, in its range");
     assert!(fault("1", read[5]).is_err() && fault("1", read[6]).is_err());
 }
@@ -100,7 +101,7 @@ fn a_document_is_written_as_it_was_read() {
 
 #[test]
 fn what_is_no_json_is_refused_with_its_place() {
-    assert_eq!(Json::open(b"{\n\"a\": }").unwrap_err().to_string(), "no JSON, at line 2 column 6");
+    assert_eq!(Json::open(b"{\n\"a\": }").unwrap_err().told(), "no JSON, at line 2 column 6");
     assert!(Json::open(b"1 2").is_err() && Json::open(b"").is_err() && Json::open(b"\"\xff\"").is_err());
     assert!(Json::open("[".repeat(129).as_bytes()).is_err());
 }

@@ -14,8 +14,8 @@ use crate::item::Item;
 use crate::keyed::Numbered;
 use crate::schema::Schema;
 use crate::time::Timestamp;
+use crate::words::decimal;
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -117,8 +117,14 @@ pub struct Log {
     ops: Vec<StoreOp>,
 }
 
-fn file_name(generation: u32, number: u32) -> String {
-    format!("log-{generation}-{number}")
+/// How the names of the files of a generation begin.
+pub fn name_prefix(generation: u32) -> String {
+    ["log-", &decimal(generation.into()), "-"].concat()
+}
+
+/// The name of a segment's file.
+pub fn file_name(generation: u32, number: u32) -> String {
+    name_prefix(generation) + &decimal(number.into())
 }
 
 /// Generation and number in the name of a segment's file.

@@ -10,6 +10,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::json::{Faults, Json, Place};
 use crate::time::HalfLife;
+use crate::words::{Words, words};
 use alloc::vec::Vec;
 
 /// The first thing that a schema may not say.
@@ -19,7 +20,7 @@ struct Mistakes(Option<Error>);
 impl Mistakes {
     /// Remembers a mistake, unless `holds`; what was said first stays. `at` are the parts of its place, joined by dots.
     #[inline(never)]
-    fn unless(&mut self, holds: bool, at: &[&str], reason: &'static str) {
+    fn unless(&mut self, holds: bool, at: &[&str], reason: Words) {
         if !holds && self.0.is_none() {
             self.0 = Some(Error::BadSchema { at: at.join("."), reason });
         }
@@ -28,16 +29,16 @@ impl Mistakes {
     /// Checks that there are not too many names, that each is short and that none stands twice.
     fn names(&mut self, at: &str, place: Place<'_>, name: for<'a> fn(Place<'a>) -> &'a str) {
         let count = place.len();
-        self.unless(count <= NAMES_MOST, &[at], "at most 32 of them");
+        self.unless(count <= NAMES_MOST, &[at], words!("at most 32 of them"));
         for index in 0..count.min(NAMES_MOST) {
             let one = name(place.at(index));
             let short = !one.is_empty() && one.len() <= NAME_BYTES_MOST;
             // A long name is not repeated in the error.
             let shown = if short { one } else { "…" };
-            self.unless(short, &[at, shown], "a name has 1 to 32 bytes");
+            self.unless(short, &[at, shown], words!("a name has 1 to 32 bytes"));
             let mut before = 0..index;
             let twice = before.any(|other| name(place.at(other)) == one);
-            self.unless(!twice, &[at, shown], "this name stands twice; keep one");
+            self.unless(!twice, &[at, shown], words!("this name stands twice; keep one"));
         }
     }
 }
@@ -55,7 +56,9 @@ fn index_of(actions: &[Action], name: &str) -> Option<u8> {
 pub(super) fn read(text: &str) -> Result<Schema> {
     let unreadable = |_| Error::BadSchema {
         at: "(document)".into(),
-        reason: "give the JSON of a schema; unknown keys and wrong types are refused (docs/schema.md has an example)",
+        reason: words!(
+            "give the JSON of a schema; unknown keys and wrong types are refused (docs/schema.md has an example)"
+        ),
     };
     let document = Json::open(text.as_bytes()).map_err(unreadable)?;
     let faults = Faults::default();
@@ -70,7 +73,7 @@ fn schema(place: Place<'_>, mistakes: &mut Mistakes) -> Schema {
     let space = place.key("space").text();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let named = !space.is_empty() && space.len() <= NAME_BYTES_MOST && space.bytes().all(plain);
-    mistakes.unless(named, &["space"], "1 to 32 of the characters a–z, 0–9, - and _ (it names a folder)");
+    mistakes.unless(named, &["space"], words!("1 to 32 of the characters a–z, 0–9, - and _ (it names a folder)"));
     let (fields_place, actions_place) = (place.key("fields"), place.key("actions"));
     mistakes.names("fields", fields_place, |one| one.name());
     mistakes.names("actions", actions_place, |one| one.name());
@@ -107,13 +110,13 @@ fn fields(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<Field> {
         let field = place.at(index).only(&["kind", "scale", "volatile"]);
         let name = field.name();
         let own = ["id", "prior", "pinned", "ad"].contains(&name);
-        mistakes.unless(!own, &["fields", name], "this name belongs to the item itself; choose another");
+        mistakes.unless(!own, &["fields", name], words!("this name belongs to the item itself; choose another"));
         let kind = field.key("kind").one_of(&["category", "tags", "number", "group"]);
         let scale =
             field.key("scale").given().map(|scale| [Scale::Linear, Scale::Log][scale.one_of(&["linear", "log"])]);
         let volatile = field.key("volatile").given().is_some_and(Place::flag);
         let numeric = kind == 2 || scale.is_none() && !volatile;
-        mistakes.unless(numeric, &["fields", name], "`scale` and `volatile` are for number fields");
+        mistakes.unless(numeric, &["fields", name], words!("`scale` and `volatile` are for number fields"));
         let kind = [Kind::Category, Kind::Tags, Kind::Number { scale }, Kind::Group][kind];
         fields.push(Field { name: name.into(), kind, volatile });
     }
@@ -128,15 +131,15 @@ fn actions(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<Action> {
         let name = action.name();
         let impression = action.key("role").given().map(|role| role.one_of(&["impression"])).is_some();
         let weight = action.key("weight");
-        mistakes.unless(!impression || !weight.is_given(), &["actions", name], "an impression has no weight");
+        mistakes.unless(!impression || !weight.is_given(), &["actions", name], words!("an impression has no weight"));
         let weight = single_or(weight, 0.0);
         let bounded = (-100.0..=100.0).contains(&weight);
-        mistakes.unless(bounded, &["actions", name, "weight"], "a number between -100 and 100");
+        mistakes.unless(bounded, &["actions", name, "weight"], words!("a number between -100 and 100"));
         impressions += u32::from(impression);
         let role = if impression { Role::Impression } else { Role::Act { weight } };
         actions.push(Action { name: name.into(), role });
     }
-    mistakes.unless(impressions <= 1, &["actions"], "at most one action has the role `impression`");
+    mistakes.unless(impressions <= 1, &["actions"], words!("at most one action has the role `impression`"));
     actions
 }
 
@@ -146,12 +149,16 @@ fn labels(place: Place<'_>, actions: &[Action], mistakes: &mut Mistakes) -> Vec<
         let label = place.at(index).only(&["positive", "windowMinutes", "action", "atLeast"]);
         let name = label.name();
         let at = ["labels", name];
-        let unknown = "names an action that `actions` does not have";
+        let unknown = words!("names an action that `actions` does not have");
         let [positive, window, action, at_least] =
             ["positive", "windowMinutes", "action", "atLeast"].map(|k| label.key(k));
         let rule = if positive.is_given() {
             let minutes = window.given().map_or(30.0, Place::number);
-            mistakes.unless((0.1..=10_080.0).contains(&minutes), &at, "`windowMinutes` is between 0.1 and 10,080");
+            mistakes.unless(
+                (0.1..=10_080.0).contains(&minutes),
+                &at,
+                words!("`windowMinutes` is between 0.1 and 10,080"),
+            );
             let mut bits = 0u32;
             for one in 0..positive.len() {
                 let found = index_of(actions, positive.at(one).text());
@@ -159,7 +166,7 @@ fn labels(place: Place<'_>, actions: &[Action], mistakes: &mut Mistakes) -> Vec<
                 bits |= found.map_or(0, |bit| 1u32.wrapping_shl(bit.into()));
             }
             let usable = bits != 0 && actions.iter().any(|a| a.role == Role::Impression);
-            mistakes.unless(usable, &at, "name at least one action, and give one action the role `impression`");
+            mistakes.unless(usable, &at, words!("name at least one action, and give one action the role `impression`"));
             Rule::Follows { positive: bits, window_ms: minutes_ms(minutes) }
         } else {
             let found = action.given().and_then(|action| index_of(actions, action.text()));
@@ -170,7 +177,7 @@ fn labels(place: Place<'_>, actions: &[Action], mistakes: &mut Mistakes) -> Vec<
             Rule::Follows { .. } => !action.is_given() && !at_least.is_given(),
             Rule::Value { at_least, .. } => action.is_given() && !window.is_given() && at_least.is_finite(),
         };
-        mistakes.unless(whole, &at, "give either `positive` (and `windowMinutes`), or `action` and `atLeast`");
+        mistakes.unless(whole, &at, words!("give either `positive` (and `windowMinutes`), or `action` and `atLeast`"));
         labels.push(Label { name: name.into(), rule });
     }
     labels
@@ -180,11 +187,11 @@ fn half_lives(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<HalfLife> {
     let mut half_lives = Vec::new();
     let given = place.given();
     let count = given.map_or(2, Place::len);
-    mistakes.unless((1..=4).contains(&count), &["halfLifeDays"], "give one to four half-lives");
+    mistakes.unless((1..=4).contains(&count), &["halfLifeDays"], words!("give one to four half-lives"));
     for index in 0..count {
         let days = given.map_or([1.0, 30.0][index & 1], |list| list.at(index).number());
         let half_life = HalfLife::from_days(days);
-        mistakes.unless(half_life.is_some(), &["halfLifeDays"], "days between one minute and ten years");
+        mistakes.unless(half_life.is_some(), &["halfLifeDays"], words!("days between one minute and ten years"));
         half_lives.extend(half_life);
     }
     half_lives
@@ -197,7 +204,7 @@ fn retention(place: Place<'_>, mistakes: &mut Mistakes) -> Retention {
         (events, days) = (place.key("events").count(), place.key("days").number());
     }
     let bounded = (256..=65_536).contains(&events) && (1.0..=3_653.0).contains(&days);
-    mistakes.unless(bounded, &["retention"], "256 to 65,536 events and 1 to 3,653 days");
+    mistakes.unless(bounded, &["retention"], words!("256 to 65,536 events and 1 to 3,653 days"));
     Retention { events, age_ms: days_ms(days) }
 }
 
@@ -222,7 +229,7 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
     let find = |name: &str, number: bool| {
         fields.iter().position(|f| f.name == name && matches!(f.kind, Kind::Number { .. }) == number)
     };
-    let unknown = "names a field that `fields` does not have, or one of the wrong kind";
+    let unknown = words!("names a field that `fields` does not have, or one of the wrong kind");
     if let Some(filters) = place.key("filters").given() {
         for index in 0..filters.len() {
             let filter = filters.at(index).only(&["field", "atLeast"]);
@@ -236,7 +243,7 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
             let window = windows.at(index).only(&["field", "most", "within"]);
             let (most, within) = (window.key("most").count(), window.key("within").count());
             let bounded = most > 0 && within >= most && within <= 100;
-            let reason = "`most` is at least 1 and at most `within`, which is at most 100";
+            let reason = words!("`most` is at least 1 and at most `within`, which is at most 100");
             mistakes.unless(bounded, &["policy.windows"], reason);
             let field = find(window.key("field").text(), false);
             mistakes.unless(field.is_some(), &["policy.windows"], unknown);
@@ -246,14 +253,18 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
     if let Some(diversity) = place.key("diversity").given() {
         policy.lambda = diversity.only(&["lambda"]).key("lambda").single();
     }
-    mistakes.unless((0.0..=1.0).contains(&policy.lambda), &["policy.diversity.lambda"], "a number between 0 and 1");
+    mistakes.unless(
+        (0.0..=1.0).contains(&policy.lambda),
+        &["policy.diversity.lambda"],
+        words!("a number between 0 and 1"),
+    );
     if let Some(fatigue) = place.key("fatigue").given() {
         fatigue.only(&["after", "penalty"]);
         policy.fatigue_after = u32::try_from(fatigue.key("after").whole(u32::MAX.into())).unwrap_or(u32::MAX);
         policy.fatigue_penalty = fatigue.key("penalty").single();
     }
     let bounded = (0.0..=10.0).contains(&policy.fatigue_penalty);
-    mistakes.unless(bounded, &["policy.fatigue.penalty"], "a number between 0 and 10");
+    mistakes.unless(bounded, &["policy.fatigue.penalty"], words!("a number between 0 and 10"));
     if let Some(explore) = place.key("explore").given() {
         explore.only(&["slots", "epsilon", "by", "width"]);
         policy.explore_slots = explore.key("slots").count();
@@ -263,13 +274,21 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
         policy.explore_width = single_or(explore.key("width"), policy.explore_width);
     }
     let bounded = (0.0..=10.0).contains(&policy.explore_width);
-    mistakes.unless(bounded, &["policy.explore.width"], "a number between 0 and 10");
+    mistakes.unless(bounded, &["policy.explore.width"], words!("a number between 0 and 10"));
     let floored = policy.explore_by == Explore::Greedy || policy.epsilon > 0.0;
-    mistakes.unless(floored, &["policy.explore.epsilon"], "above 0: every candidate needs a chance that can be told");
+    mistakes.unless(
+        floored,
+        &["policy.explore.epsilon"],
+        words!("above 0: every candidate needs a chance that can be told"),
+    );
     let bounded = policy.explore_slots <= 1 && (0.0..=1.0).contains(&policy.epsilon);
-    mistakes.unless(bounded, &["policy.explore"], "at most one slot, and an `epsilon` between 0 and 1");
+    mistakes.unless(bounded, &["policy.explore"], words!("at most one slot, and an `epsilon` between 0 and 1"));
     policy.page_order = single_or(place.key("pageOrder"), policy.page_order);
-    mistakes.unless((0.0..=10.0).contains(&policy.page_order), &["policy.pageOrder"], "a number between 0 and 10");
+    mistakes.unless(
+        (0.0..=10.0).contains(&policy.page_order),
+        &["policy.pageOrder"],
+        words!("a number between 0 and 10"),
+    );
     policy.cold_model = place.key("cold").given().is_some_and(|cold| cold.one_of(&["server", "model"]) == 1);
     policy
 }

@@ -1,11 +1,13 @@
 //! Why an update was refused.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 
 use super::EngineVersion;
 use crate::bundle::BundleError;
 use crate::error::Error;
+use crate::json::Fault;
+use crate::words::{Sentence, Words, words};
 
 /// Why an update was refused. The last good model stays in every case.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +23,7 @@ pub enum SyncError {
     /// A manifest or root file cannot be read.
     Malformed {
         /// Part of the file, such as `payload`.
-        part: &'static str,
+        part: Words,
         /// What is wrong.
         reason: String,
     },
@@ -89,34 +91,57 @@ impl SyncError {
         }
     }
 
-    pub(super) fn malformed(part: &'static str, reason: impl ToString) -> Self {
-        Self::Malformed { part, reason: reason.to_string() }
+    pub(super) fn malformed(part: Words, reason: Words) -> Self {
+        Self::Malformed { part, reason: Sentence::new(reason).close() }
+    }
+
+    pub(super) fn unreadable(part: Words, fault: Fault) -> Self {
+        Self::Malformed { part, reason: fault.told() }
+    }
+
+    /// The sentence, as [`Sentence::close`] gives it.
+    pub(crate) fn told(&self) -> String {
+        let say = Sentence::new;
+        match *self {
+            Self::Oversized { bytes, most } => {
+                say(words!("the file has {} bytes and may have {}")).count(bytes).count(most).close()
+            }
+            Self::Malformed { part, ref reason } => {
+                say(words!("{} cannot be read: {}")).words(part).text(reason).close()
+            }
+            Self::Signature { valid, threshold } => {
+                let mut sentence =
+                    say(words!("{} of {} needed keys have signed: sign with the keys that the root names"));
+                sentence.count(valid).count(threshold).close()
+            }
+            Self::Expired { expires_ms } => {
+                say(words!("expired at {}: publish again with a later date")).number(expires_ms).close()
+            }
+            Self::Rollback { offered, floor } => {
+                let mut sentence = say(words!("version {} is not taken, {} is due: raise the version"));
+                sentence.number(offered).number(floor).close()
+            }
+            Self::WrongSpace => say(words!("the manifest is for another space: check the address")).close(),
+            Self::EngineTooOld { needed: EngineVersion(major, minor, patch) } => {
+                let mut sentence = say(words!("engine {}.{}.{} is needed: release the mini-program with it first"));
+                sentence.number((major).into()).number((minor).into()).number((patch).into()).close()
+            }
+            Self::BundleOversized { bytes, most } => {
+                say(words!("the bundle has {} bytes and may have {}")).number(bytes).count(most).close()
+            }
+            Self::BundleLength { expected, found } => {
+                let mut sentence = say(words!("the bundle has {} bytes instead of {}: fetch again"));
+                sentence.count(found).number(expected).close()
+            }
+            Self::BundleHash => say(words!("the bundle is not the one that was signed: fetch again")).close(),
+            Self::NotAsked => say(words!("no manifest has asked for a bundle: give the manifest first")).close(),
+        }
     }
 }
 
 impl fmt::Display for SyncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Oversized { bytes, most } => write!(f, "the file has {bytes} bytes and may have {most}"),
-            Self::Malformed { part, reason } => write!(f, "{part} cannot be read: {reason}"),
-            Self::Signature { valid, threshold } => {
-                write!(f, "{valid} of {threshold} needed keys have signed: sign with the keys that the root names")
-            }
-            Self::Expired { expires_ms } => write!(f, "expired at {expires_ms}: publish again with a later date"),
-            Self::Rollback { offered, floor } => {
-                write!(f, "version {offered} is not taken, {floor} is due: raise the version")
-            }
-            Self::WrongSpace => f.write_str("the manifest is for another space: check the address"),
-            Self::EngineTooOld { needed } => {
-                write!(f, "engine {needed} is needed: release the mini-program with it first")
-            }
-            Self::BundleOversized { bytes, most } => write!(f, "the bundle has {bytes} bytes and may have {most}"),
-            Self::BundleLength { expected, found } => {
-                write!(f, "the bundle has {found} bytes instead of {expected}: fetch again")
-            }
-            Self::BundleHash => f.write_str("the bundle is not the one that was signed: fetch again"),
-            Self::NotAsked => f.write_str("no manifest has asked for a bundle: give the manifest first"),
-        }
+        f.write_str(&self.told())
     }
 }
 
@@ -124,12 +149,12 @@ impl core::error::Error for SyncError {}
 
 impl From<SyncError> for Error {
     fn from(error: SyncError) -> Self {
-        Self::Refused { code: error.code(), reason: error.to_string() }
+        Self::Refused { code: error.code(), reason: error.told() }
     }
 }
 
 impl From<BundleError> for Error {
     fn from(error: BundleError) -> Self {
-        Self::Refused { code: error.code(), reason: error.to_string() }
+        Self::Refused { code: error.code(), reason: error.told() }
     }
 }

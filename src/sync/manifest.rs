@@ -1,6 +1,5 @@
 //! The manifest: what is on offer for one space.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,6 +11,7 @@ use super::{ARMS, DELTAS_MOST, EngineVersion, MOST_INTEGER, SyncError};
 use crate::bundle::MOST_BYTES;
 use crate::codec::unhex;
 use crate::json::{Fault, Faults, Json, Place};
+use crate::words::{Words, words};
 
 /// The payload of a manifest file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ impl ManifestPayload {
     /// # Errors
     /// [`SyncError::Malformed`].
     pub fn open(json: &str) -> Result<Self, SyncError> {
-        Self::read(json).map_err(|fault| SyncError::malformed("payload", fault))
+        Self::read(json).map_err(|fault| SyncError::unreadable(words!("payload"), fault))
     }
 
     fn read(json: &str) -> Result<Self, Fault> {
@@ -171,7 +171,7 @@ pub fn verify_manifest(
     if payload.space != space {
         return Err(SyncError::WrongSpace);
     }
-    let needed = engine_version("minEngine", &payload.min_engine)?;
+    let needed = engine_version(words!("minEngine"), &payload.min_engine)?;
     if needed > engine {
         return Err(SyncError::EngineTooOld { needed });
     }
@@ -179,7 +179,7 @@ pub fn verify_manifest(
         return Err(SyncError::Rollback { offered: payload.version, floor });
     }
     if payload.version == 0 || payload.version > MOST_INTEGER || payload.expires_ms > MOST_INTEGER {
-        return Err(SyncError::malformed("version", "versions and times are between 1 and 2^53 - 1"));
+        return Err(SyncError::malformed(words!("version"), words!("versions and times are between 1 and 2^53 - 1")));
     }
     if now_ms >= payload.expires_ms {
         return Err(SyncError::Expired { expires_ms: payload.expires_ms });
@@ -190,19 +190,22 @@ pub fn verify_manifest(
     }
     let shares: u32 = entries.iter().map(|entry| u32::from(entry.share)).sum();
     if entries.len() > usize::from(ARMS) || shares != 1000 {
-        return Err(SyncError::malformed("bundles", "there are at most 8, whose shares add up to 1000"));
+        return Err(SyncError::malformed(
+            words!("bundles"),
+            words!("there are at most 8, whose shares add up to 1000"),
+        ));
     }
     let mut entries = entries.into_iter();
-    let first = entries.next().ok_or(SyncError::malformed("bundles", "there is none"))?;
+    let first = entries.next().ok_or(SyncError::malformed(words!("bundles"), words!("there is none")))?;
     Ok(VerifiedManifest { version: payload.version, expires_ms: payload.expires_ms, first, others: entries.collect() })
 }
 
 fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
-    let bad = |reason| SyncError::malformed("bundles", reason);
+    let bad = |reason| SyncError::malformed(words!("bundles"), reason);
     let digest = |text: &str| {
         let mut sha256 = [0; 32];
         let whole = unhex(text, &mut sha256);
-        if whole { Ok(sha256) } else { Err(bad("sha256 has 64 lower-case hexadecimal digits")) }
+        if whole { Ok(sha256) } else { Err(bad(words!("sha256 has 64 lower-case hexadecimal digits"))) }
     };
     let sha256 = digest(&raw.sha256)?;
     let mut deltas = Vec::new();
@@ -210,27 +213,27 @@ fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
     for from in raw.deltas.iter().take(DELTAS_MOST) {
         deltas.push(digest(from)?);
     }
-    if raw.path != format!("bundles/{}.safetensors", raw.sha256) {
-        return Err(bad("a path is bundles/<sha256>.safetensors"));
+    if raw.path != ["bundles/", &raw.sha256, ".safetensors"].concat() {
+        return Err(bad(words!("a path is bundles/<sha256>.safetensors")));
     }
     if raw.length == 0 || raw.length > u64::try_from(MOST_BYTES).unwrap_or(u64::MAX) {
         return Err(SyncError::BundleOversized { bytes: raw.length, most: MOST_BYTES });
     }
     if raw.share > 1000 || !raw.share.is_multiple_of(125) {
-        return Err(bad("a share is a multiple of 125: there are eight arms"));
+        return Err(bad(words!("a share is a multiple of 125: there are eight arms")));
     }
     Ok(BundleEntry {
         path: raw.path.clone(),
         length: raw.length,
         sha256,
         share: raw.share,
-        min_engine: engine_version("bundles", &raw.min_engine)?,
+        min_engine: engine_version(words!("bundles"), &raw.min_engine)?,
         deltas,
     })
 }
 
-fn engine_version(part: &'static str, text: &str) -> Result<EngineVersion, SyncError> {
-    EngineVersion::parse(text).ok_or(SyncError::malformed(part, "an engine version is major.minor.patch"))
+fn engine_version(part: Words, text: &str) -> Result<EngineVersion, SyncError> {
+    EngineVersion::parse(text).ok_or(SyncError::malformed(part, words!("an engine version is major.minor.patch")))
 }
 
 /// The bundle for a device of this arm.

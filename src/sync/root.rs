@@ -12,6 +12,7 @@ use super::signature::{Context, Envelope, key_id};
 use super::{MOST_INTEGER, MOST_SIGNATURES, SyncError};
 use crate::codec::unhex;
 use crate::json::{Fault, Faults, Json, Place};
+use crate::words::words;
 
 /// The payload of a root file, unverified.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -134,9 +135,10 @@ impl Root {
 
     fn open(bytes: &[u8]) -> Result<(Envelope, Self), SyncError> {
         let envelope = Envelope::open(bytes)?;
-        let payload = Payload::open(&envelope.payload).map_err(|fault| SyncError::malformed("payload", fault))?;
+        let payload =
+            Payload::open(&envelope.payload).map_err(|fault| SyncError::unreadable(words!("payload"), fault))?;
         if payload.version == 0 || payload.version > MOST_INTEGER {
-            return Err(SyncError::malformed("version", "it counts up from 1"));
+            return Err(SyncError::malformed(words!("version"), words!("it counts up from 1")));
         }
         let mut keys = Vec::new();
         for (id, text) in &payload.keys {
@@ -152,31 +154,31 @@ impl Root {
 }
 
 fn public_key(id: &str, text: &str) -> Result<VerifyingKey, SyncError> {
-    let bad = |reason| SyncError::malformed("keys", reason);
+    let bad = |reason| SyncError::malformed(words!("keys"), reason);
     let mut bytes = [0; 32];
     if !unhex(text, &mut bytes) {
-        return Err(bad("a key has 64 lower-case hexadecimal digits"));
+        return Err(bad(words!("a key has 64 lower-case hexadecimal digits")));
     }
     if key_id(&bytes) != id {
-        return Err(bad("an id is not the hash of its key"));
+        return Err(bad(words!("an id is not the hash of its key")));
     }
-    let key = VerifyingKey::from_bytes(&bytes).map_err(|_| bad("a key is no point of the curve"))?;
-    if key.is_weak() { Err(bad("a key is of small order: anyone can sign for it")) } else { Ok(key) }
+    let key = VerifyingKey::from_bytes(&bytes).map_err(|_| bad(words!("a key is no point of the curve")))?;
+    if key.is_weak() { Err(bad(words!("a key is of small order: anyone can sign for it"))) } else { Ok(key) }
 }
 
 fn role(raw: &RawRole, keys: &[(&str, VerifyingKey)]) -> Result<Role, SyncError> {
-    let bad = |reason| SyncError::malformed("roles", reason);
+    let bad = |reason| SyncError::malformed(words!("roles"), reason);
     let mut found: Vec<(String, VerifyingKey)> = Vec::new();
     for id in &raw.keys {
         if found.iter().any(|(known, _)| known == id) {
-            return Err(bad("a role names a key twice"));
+            return Err(bad(words!("a role names a key twice")));
         }
         let listed = keys.iter().find(|(known, _)| known == id);
-        let (_, key) = listed.ok_or(bad("a role names a key that is not listed"))?;
+        let (_, key) = listed.ok_or(bad(words!("a role names a key that is not listed")))?;
         found.push((id.clone(), *key));
     }
     if raw.threshold == 0 || raw.threshold > found.len() || found.len() > MOST_SIGNATURES {
-        return Err(bad("a threshold is between 1 and the number of keys, of which there are at most 16"));
+        return Err(bad(words!("a threshold is between 1 and the number of keys, of which there are at most 16")));
     }
     Ok(Role { keys: found, threshold: raw.threshold })
 }

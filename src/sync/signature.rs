@@ -11,6 +11,7 @@ use super::root::Role;
 use super::{MOST_FILE_BYTES, MOST_SIGNATURES, SyncError};
 use crate::codec::{hex, unhex};
 use crate::json::{Fault, Faults, Json};
+use crate::words::words;
 
 /// What a signature is for. Its text stands before the payload when it is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +58,9 @@ impl Envelope {
         if bytes.len() > MOST_FILE_BYTES {
             return Err(SyncError::Oversized { bytes: bytes.len(), most: MOST_FILE_BYTES });
         }
-        let envelope = Self::read(bytes).map_err(|fault| SyncError::malformed("the file", fault))?;
+        let envelope = Self::read(bytes).map_err(|fault| SyncError::unreadable(words!("the file"), fault))?;
         if envelope.signatures.len() > MOST_SIGNATURES {
-            return Err(SyncError::malformed("signatures", "there are more than 16"));
+            return Err(SyncError::malformed(words!("signatures"), words!("there are more than 16")));
         }
         Ok(envelope)
     }

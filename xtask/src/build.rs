@@ -5,7 +5,7 @@
 //!       ├─ cargo (std rebuilt, MVP) ── wasm-bindgen ── wasm-opt ─┬──▶ target/mini/mvp        phones
 //!       │                                                        └──▶ target/mini/fallback   wasm2js: phones where wasm fails
 //!       └─ cargo (std rebuilt, MVP + SIMD) ── … ────────────────────▶ target/mini/simd       phones with SIMD
-//! js/ + the above ── js/build.mjs ──▶ pkg/, miniprogram/miniprogram_npm/
+//! js/ + the above + the words of src/ ── js/build.mjs ──▶ pkg/, miniprogram/miniprogram_npm/
 //! ```
 
 use std::fs;
@@ -18,6 +18,7 @@ use crate::process::{Workspace, read, run, step};
 use crate::setup::Tools;
 use crate::stamp::Stamp;
 use crate::wasm::{for_phones, renamed, short_names};
+use crate::words;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "phone";
@@ -236,7 +237,9 @@ fn packages(workspace: &Workspace) -> Result<()> {
     ensure!(glue("mvp")? == glue("simd")?, "wasm-bindgen wrote different glue for the MVP and the SIMD module");
 
     let script = "js/build.mjs";
-    let mut stamp = Stamp::new(workspace.path("target/mini/.packages")).tree(&workspace.path("js"))?;
+    let words = out(workspace, "words.json");
+    fs::write(&words, words::json(&workspace.path("src"))?)?;
+    let mut stamp = Stamp::new(workspace.path("target/mini/.packages")).tree(&workspace.path("js"))?.tree(&words)?;
     for name in ["web", "mvp", "simd", "fallback"] {
         stamp = stamp.tree(&out(workspace, name).join(".stamp"))?;
     }
@@ -244,6 +247,7 @@ fn packages(workspace: &Workspace) -> Result<()> {
     stamp.unless_fresh(&outputs, || {
         step("packages: pkg/ and miniprogram/miniprogram_npm/", || {
             let mut command = workspace.node(script);
+            command.arg("--words").arg(&words);
             for name in ["mvp", "simd", "fallback", "web"] {
                 command.arg(format!("--{name}")).arg(out(workspace, name));
             }

@@ -17,6 +17,7 @@ mod stamp;
 mod steps;
 mod test;
 mod wasm;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

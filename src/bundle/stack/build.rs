@@ -20,6 +20,7 @@ use crate::bundle::{MOST_BLOCKS, MOST_DIM, MOST_FEATURES, MOST_FIELDS, MOST_NAME
 use crate::json;
 use crate::keyed::KeyMap;
 use crate::schema::hash64;
+use crate::words::{Words, words};
 
 /// Reads one block: what its spec says is checked, its tensors are taken, and it is added to the stack.
 pub(in crate::bundle) type Reader = for<'b, 'a> fn(&mut Builder<'b, 'a>, json::Place<'a>);
@@ -46,10 +47,10 @@ pub(in crate::bundle) const KINDS: [(&str, &[&str], Reader); 17] = [
 ];
 
 /// Places in the spec.
-const BLOCKS: &str = "ranker.blocks";
-const OF: &str = "ranker.blocks.of";
-const HASHED: &str = "ranker.blocks.hashed";
-const TASKS: &str = "ranker.tiers.tasks";
+const BLOCKS: Words = words!("ranker.blocks");
+const OF: Words = words!("ranker.blocks.of");
+const HASHED: Words = words!("ranker.blocks.hashed");
+const TASKS: Words = words!("ranker.tiers.tasks");
 /// The longest vectors that a `ridge` block solves for.
 const MOST_RIDGE: usize = 64;
 /// The name under which the ids of the items stand, so no block may have it.
@@ -90,7 +91,7 @@ pub(in crate::bundle) fn read<'a>(ranker: json::Place<'a>, tensors: &mut Tensors
     builder.items();
     let blocks = ranker.key("blocks");
     let count = blocks.len();
-    builder.unless((1..=MOST_BLOCKS).contains(&count), BLOCKS, "give 1 to 32 of them");
+    builder.unless((1..=MOST_BLOCKS).contains(&count), BLOCKS, words!("give 1 to 32 of them"));
     for at in 0..count {
         // What a block reads is sound, so it need not be asked again.
         if builder.tensors.notes.none() {
@@ -105,10 +106,10 @@ pub(in crate::bundle) fn read<'a>(ranker: json::Place<'a>, tensors: &mut Tensors
 
 /// A name of the spec.
 #[inline(never)]
-pub(in crate::bundle) fn named<'a>(place: json::Place<'a>, at: &'static str, notes: &mut Notes<'_>) -> &'a str {
+pub(in crate::bundle) fn named<'a>(place: json::Place<'a>, at: Words, notes: &mut Notes<'_>) -> &'a str {
     let name = place.text();
     let sound = !name.is_empty() && name.len() <= MOST_NAME_BYTES;
-    notes.unless(sound, at, "give names of 1 to 64 bytes");
+    notes.unless(sound, at, words!("give names of 1 to 64 bytes"));
     name
 }
 
@@ -118,7 +119,7 @@ fn list(
     names: &mut Names,
     all: &mut Vec<String>,
     place: json::Place<'_>,
-    (at, most): (&'static str, usize),
+    (at, most): (Words, usize),
     lists: &mut usize,
     notes: &mut Notes<'_>,
 ) -> Vec<u32> {
@@ -129,12 +130,12 @@ fn list(
         let next = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let number = *names.known.entry(hash64(name.as_bytes())).or_insert(next);
         if number == next {
-            notes.unless(all.len() < most, at, "there are more than the engine takes");
+            notes.unless(all.len() < most, at, words!("there are more than the engine takes"));
             all.push(name.to_string());
             names.last.push(0);
         }
         if let Some(last) = names.last.get_mut(place::index(number)) {
-            notes.unless(*last != *lists, at, "a name stands there twice");
+            notes.unless(*last != *lists, at, words!("a name stands there twice"));
             *last = *lists;
         }
         places.push(number);
@@ -143,7 +144,7 @@ fn list(
 }
 
 impl<'a> Builder<'_, 'a> {
-    fn unless(&mut self, holds: bool, at: &'static str, reason: &'static str) {
+    fn unless(&mut self, holds: bool, at: Words, reason: Words) {
         self.tensors.notes.unless(holds, at, reason);
     }
 
@@ -186,7 +187,7 @@ impl<'a> Builder<'_, 'a> {
     /// Places of the dense features of a block.
     fn features(&mut self, spec: json::Place<'a>) -> Vec<u32> {
         let (names, all, notes) = (&mut self.features, &mut self.stack.features, &mut self.tensors.notes);
-        let bounds = ("ranker.blocks.features", MOST_FEATURES);
+        let bounds = (words!("ranker.blocks.features"), MOST_FEATURES);
         list(names, all, spec.key("features"), bounds, &mut self.lists, notes)
     }
 
@@ -205,7 +206,7 @@ impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     fn find(&mut self, name: &str) -> usize {
         let found = self.stack.blocks.iter().position(|block| block.name == name);
-        self.unless(found.is_some(), OF, "name blocks that stand before");
+        self.unless(found.is_some(), OF, words!("name blocks that stand before"));
         let found = found.unwrap_or(usize::MAX);
         self.found |= self.reads.get(found).copied().unwrap_or(0);
         found
@@ -216,7 +217,7 @@ impl<'a> Builder<'_, 'a> {
     fn of(&mut self, spec: json::Place<'a>) -> Vec<Place> {
         let (names, mut of) = (spec.key("of"), Vec::new());
         let count = names.len();
-        self.unless((1..=MOST_BLOCKS).contains(&count), OF, "name the blocks that it reads");
+        self.unless((1..=MOST_BLOCKS).contains(&count), OF, words!("name the blocks that it reads"));
         for at in 0..count {
             let block = self.find(names.at(at).text());
             if let Some(block) = self.stack.blocks.get(block) {
@@ -231,7 +232,7 @@ impl<'a> Builder<'_, 'a> {
     fn item_block(&mut self, spec: json::Place<'a>, at: usize) -> (usize, usize) {
         let block = self.find(spec.key("of").at(at).text());
         let width = self.stack.vectors(block).map_or(0, |vectors| vectors.table().dim());
-        self.unless(width > 0, OF, "name a block `item`");
+        self.unless(width > 0, OF, words!("name a block `item`"));
         (block, width)
     }
 
@@ -239,7 +240,7 @@ impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     fn of_item(&mut self, spec: json::Place<'a>) -> (usize, usize) {
         let found = self.item_block(spec, 0);
-        self.unless(spec.key("of").len() == 1, OF, "name one block");
+        self.unless(spec.key("of").len() == 1, OF, words!("name one block"));
         found
     }
 
@@ -260,7 +261,7 @@ impl<'a> Builder<'_, 'a> {
 
     /// A number of 1 or more; 1 in place of one that is out of bounds.
     #[inline(never)]
-    fn count(&mut self, place: json::Place<'_>, most: usize, at: &'static str, reason: &'static str) -> usize {
+    fn count(&mut self, place: json::Place<'_>, most: usize, at: Words, reason: Words) -> usize {
         let count = place.count();
         let sound = (1..=most).contains(&count);
         self.unless(sound, at, reason);
@@ -272,7 +273,7 @@ impl<'a> Builder<'_, 'a> {
     fn decay(&mut self, spec: json::Place<'a>) -> f32 {
         let decay = spec.key("decay").single();
         let sound = decay > 0.0 && decay <= 1.0;
-        self.unless(sound, "ranker.blocks.decay", "give a number above 0, at most 1");
+        self.unless(sound, words!("ranker.blocks.decay"), words!("give a number above 0, at most 1"));
         decay
     }
 
@@ -309,13 +310,13 @@ impl<'a> Builder<'_, 'a> {
     fn block(&mut self, spec: json::Place<'a>) {
         let kind = spec.key("block").text();
         let known = KINDS.iter().find(|(known, ..)| *known == kind);
-        self.unless(known.is_some(), "ranker.blocks.block", "this engine has no such block");
+        self.unless(known.is_some(), words!("ranker.blocks.block"), words!("this engine has no such block"));
         let Some((kind, keys, read)) = known else { return };
         spec.only(&[&["block", "name"], *keys].concat());
         let name = spec.key("name").given().map_or(*kind, json::Place::text);
         let own = !name.is_empty() && name.len() <= MOST_NAME_BYTES && name != ITEMS && name != HEAD;
         let own = own && self.stack.blocks.iter().all(|block| block.name != name);
-        self.unless(own, "ranker.blocks.name", "give each block a name of its own, of 1 to 64 bytes");
+        self.unless(own, words!("ranker.blocks.name"), words!("give each block a name of its own, of 1 to 64 bytes"));
         self.name = name;
         self.tensors.block(name);
         read(self, spec);
@@ -325,7 +326,7 @@ impl<'a> Builder<'_, 'a> {
     fn dense(&mut self, spec: json::Place<'a>) {
         let picks = self.features(spec);
         let width = picks.len();
-        self.unless(width > 0, "ranker.blocks.features", "name the features that it reads");
+        self.unless(width > 0, words!("ranker.blocks.features"), words!("name the features that it reads"));
         let user = spec.key("side").given().is_some_and(|side| side.one_of(&["pair", "user"]) == 1);
         let (mean, mut inverse) = (self.tensors.list("mean", width), self.scale(width));
         for scale in &mut inverse {
@@ -338,7 +339,7 @@ impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     fn embed(&mut self, spec: json::Place<'a>) {
         let (fields, table) = (self.hashed(spec), self.hashed_table("table"));
-        self.unless(fields != 0, HASHED, "name the fields whose words are hashed");
+        self.unless(fields != 0, HASHED, words!("name the fields whose words are hashed"));
         if let Some(table) = table {
             let width = table.dim();
             self.push(Kind::Embed { fields, table }, Vec::new(), Side::Item, width);
@@ -377,7 +378,7 @@ impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     fn ridge(&mut self, spec: json::Place<'a>) {
         let (decay, (at, width)) = (self.decay(spec), self.of_item(spec));
-        self.unless(width <= MOST_RIDGE, OF, "name one block, of vectors of at most 64 numbers");
+        self.unless(width <= MOST_RIDGE, OF, words!("name one block, of vectors of at most 64 numbers"));
         self.stack.reads_judged = true;
         match Ridge::new(self.one("base"), self.one("noise"), decay) {
             Ok(ridge) => self.push(Kind::Ridge { at, ridge }, Vec::new(), Side::User, width),
@@ -389,7 +390,7 @@ impl<'a> Builder<'_, 'a> {
     fn wide(&mut self, spec: json::Place<'a>) {
         let (picks, fields) = (self.features(spec), self.hashed(spec));
         let width = picks.len();
-        self.unless(width > 0 || fields != 0, BLOCKS, "a block without features predicts nothing");
+        self.unless(width > 0 || fields != 0, BLOCKS, words!("a block without features predicts nothing"));
         let (bias, weight) = (self.one("bias"), self.tensors.list("weight", width));
         let (mean, scale) = (self.tensors.list("mean", width), self.scale(width));
         let hashed = self.tensors.list("hashed", if fields == 0 { 0 } else { ANY });
@@ -398,7 +399,7 @@ impl<'a> Builder<'_, 'a> {
         }
         match Wide::new(bias, weight, mean, scale, hashed) {
             Ok(wide) => self.push(Kind::Wide { picks, fields, wide }, Vec::new(), Side::Pair, 1),
-            Err(_) => self.unless(false, BLOCKS, "the block refuses its weights"),
+            Err(_) => self.unless(false, BLOCKS, words!("the block refuses its weights")),
         }
     }
 
@@ -446,9 +447,9 @@ impl<'a> Builder<'_, 'a> {
     fn vector(&mut self, spec: json::Place<'a>) {
         let of = self.of(spec);
         let user = of.first().filter(|user| of.len() == 2 && user.side == Side::User).map_or(0, |user| user.width);
-        self.unless(user > 0, OF, "name a vector of the user and an `item`");
+        self.unless(user > 0, OF, words!("name a vector of the user and an `item`"));
         let (at, width) = self.item_block(spec, 1);
-        self.unless(user == width, OF, "name blocks of one width");
+        self.unless(user == width, OF, words!("name blocks of one width"));
         let query = self.stack.queries.len();
         self.stack.queries.push(at);
         self.push(Kind::Vector { at, query }, of, Side::Pair, 1);
@@ -457,7 +458,11 @@ impl<'a> Builder<'_, 'a> {
     fn mean(&mut self, spec: json::Place<'a>) {
         let over = spec.key("over").given().map_or("numbers", json::Place::text);
         let blend = over == "probabilities";
-        self.unless(blend || over == "numbers", "ranker.blocks.over", "name one of numbers, probabilities");
+        self.unless(
+            blend || over == "numbers",
+            words!("ranker.blocks.over"),
+            words!("name one of numbers, probabilities"),
+        );
         let count = spec.key("of").len();
         self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }), spec);
     }
@@ -467,7 +472,7 @@ impl<'a> Builder<'_, 'a> {
         let of = self.of(spec);
         let width = of.first().map_or(0, |place| place.width);
         let fits = of.iter().all(|place| place.width == width);
-        self.unless(fits, OF, "name blocks of one width");
+        self.unless(fits, OF, words!("name blocks of one width"));
         let side = side_of(&of);
         self.push(kind, of, side, width);
     }

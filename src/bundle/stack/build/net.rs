@@ -10,10 +10,11 @@ use crate::bundle::stack::kind::Kind;
 use crate::bundle::stack::place::{Place, Side};
 use crate::bundle::{MOST_EXPERTS, MOST_LAYERS, MOST_TASKS};
 use crate::json;
+use crate::words::{Words, words};
 
-pub(super) const WIDTHS: &str = "ranker.blocks.widths";
-pub(super) const LAYERS: &str = "ranker.blocks.layers";
-const GROUPS: &str = "give 1 to 16 experts, 1 to 8 tasks";
+pub(super) const WIDTHS: Words = words!("ranker.blocks.widths");
+pub(super) const LAYERS: Words = words!("ranker.blocks.layers");
+const GROUPS: Words = words!("give 1 to 16 experts, 1 to 8 tasks");
 
 /// What a net reads: the places, for each its side and how many numbers, and all of them together.
 struct Input {
@@ -36,7 +37,7 @@ impl<'a> Builder<'_, 'a> {
             // What depends on one side alone is computed there from its beginning to its end, so nothing of it is cut.
             sides.push((if side == Side::Pair { place.side } else { Side::Pair }, place.width));
         }
-        self.unless(width <= MOST_WIDTH, OF, "read at most 4096 numbers");
+        self.unless(width <= MOST_WIDTH, OF, words!("read at most 4096 numbers"));
         Input { of, sides, width }
     }
 
@@ -52,13 +53,13 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn widths(&mut self, spec: json::Place<'a>, key: &'static str, at: &'static str) -> Vec<usize> {
+    pub(super) fn widths(&mut self, spec: json::Place<'a>, key: &'static str, at: Words) -> Vec<usize> {
         let list = spec.key(key);
         let count = list.len();
-        self.unless((1..=MOST_LAYERS).contains(&count), at, "give 1 to 8 widths of layers");
+        self.unless((1..=MOST_LAYERS).contains(&count), at, words!("give 1 to 8 widths of layers"));
         let mut widths = Vec::new();
         for index in 0..count {
-            widths.push(self.count(list.at(index), MOST_WIDTH, at, "give widths of 1 to 4096"));
+            widths.push(self.count(list.at(index), MOST_WIDTH, at, words!("give widths of 1 to 4096")));
         }
         widths
     }
@@ -68,7 +69,7 @@ impl<'a> Builder<'_, 'a> {
         &mut self,
         spec: json::Place<'a>,
         key: &'static str,
-        at: &'static str,
+        at: Words,
         otherwise: Activation,
     ) -> Activation {
         let Some(name) = spec.key(key).given() else { return otherwise };
@@ -77,7 +78,7 @@ impl<'a> Builder<'_, 'a> {
             "prelu" => Activation::Prelu,
             "silu" => Activation::Silu,
             other => {
-                self.unless(other == "relu", at, "name one of none, relu, prelu, silu");
+                self.unless(other == "relu", at, words!("name one of none, relu, prelu, silu"));
                 Activation::Relu
             }
         }
@@ -85,7 +86,7 @@ impl<'a> Builder<'_, 'a> {
 
     /// The activation of all layers but the last.
     pub(super) fn inner(&mut self, spec: json::Place<'a>) -> Activation {
-        self.activation(spec, "activation", "ranker.blocks.activation", Activation::Relu)
+        self.activation(spec, "activation", words!("ranker.blocks.activation"), Activation::Relu)
     }
 
     /// Takes a tensor that may be left out.
@@ -127,7 +128,11 @@ impl<'a> Builder<'_, 'a> {
                 layer.alpha = self.tensors.numbers(".alpha", if one { &[1] } else { short });
             }
             let sound = layer.groups.saturating_mul(*width) <= MOST_WIDTH;
-            self.unless(sound, WIDTHS, "give layers of at most 4096 numbers, those of all experts or tasks together");
+            self.unless(
+                sound,
+                WIDTHS,
+                words!("give layers of at most 4096 numbers, those of all experts or tasks together"),
+            );
             inputs = *width;
             layers.push(layer);
         }
@@ -138,7 +143,7 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn mlp(&mut self, spec: json::Place<'a>) {
         let (input, widths) = (self.input(spec), self.widths(spec, "widths", WIDTHS));
         let activation = self.inner(spec);
-        let last = self.activation(spec, "last", "ranker.blocks.last", Activation::None);
+        let last = self.activation(spec, "last", words!("ranker.blocks.last"), Activation::None);
         let norm = spec.key("norm").given().is_some_and(json::Place::flag);
         let layers = self.layers("", None, (&widths, input.width), [(activation, norm), (last, false)]);
         let net = Mlp::new(&layers, &input.sides).map(Net::Mlp);
@@ -149,9 +154,11 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn cross(&mut self, spec: json::Place<'a>) {
         let input = self.input(spec);
         let width = input.width;
-        let count = self.count(spec.key("layers"), MOST_LAYERS, LAYERS, "give 1 to 8 layers");
+        let count = self.count(spec.key("layers"), MOST_LAYERS, LAYERS, words!("give 1 to 8 layers"));
         let rank = match spec.key("rank").given() {
-            Some(rank) => self.count(rank, MOST_WIDTH, "ranker.blocks.rank", "give a rank of 1 to 4096"),
+            Some(rank) => {
+                self.count(rank, MOST_WIDTH, words!("ranker.blocks.rank"), words!("give a rank of 1 to 4096"))
+            }
             None => 0,
         };
         let mut layers = Vec::new();
@@ -170,12 +177,12 @@ impl<'a> Builder<'_, 'a> {
 
     #[inline(never)]
     pub(super) fn mmoe(&mut self, spec: json::Place<'a>) {
-        const TOWERS: &str = "ranker.blocks.towers";
+        const TOWERS: Words = words!("ranker.blocks.towers");
         let input = self.input(spec);
-        let experts = self.count(spec.key("experts"), MOST_EXPERTS, "ranker.blocks.experts", GROUPS);
-        let tasks = self.count(spec.key("tasks"), MOST_TASKS, "ranker.blocks.tasks", GROUPS);
+        let experts = self.count(spec.key("experts"), MOST_EXPERTS, words!("ranker.blocks.experts"), GROUPS);
+        let tasks = self.count(spec.key("tasks"), MOST_TASKS, words!("ranker.blocks.tasks"), GROUPS);
         let (widths, towers) = (self.widths(spec, "widths", WIDTHS), self.widths(spec, "towers", TOWERS));
-        self.unless(towers.last() == Some(&1), TOWERS, "a tower ends in one number");
+        self.unless(towers.last() == Some(&1), TOWERS, words!("a tower ends in one number"));
         let (how, none) = ((self.inner(spec), false), (Activation::None, false));
         let mut of = MmoeWeights {
             experts: self.layers("expert.", Some(experts), (&widths, input.width), [how, how]),

@@ -13,6 +13,7 @@ use crate::bundle::stack::kind::Kind;
 use crate::bundle::stack::place::Side;
 use crate::bundle::tensors::ANY;
 use crate::json;
+use crate::words::words;
 
 /// The parts of a layer of an encoder, as PyTorch names them: weight and bias of each.
 const PARTS: [&str; 12] = [
@@ -46,9 +47,11 @@ impl<'a> Builder<'_, 'a> {
         for width in &widths {
             sound &= *width <= attention::MOST_WIDTH;
         }
-        self.unless(sound, WIDTHS, "give 1 to 4 layers of at most 512 numbers, the last of them of one");
+        self.unless(sound, WIDTHS, words!("give 1 to 4 layers of at most 512 numbers, the last of them of one"));
         let history = match spec.key("history").given() {
-            Some(history) => self.count(history, HISTORY_MOST, "ranker.blocks.history", "read 1 to 50 recent items"),
+            Some(history) => {
+                self.count(history, HISTORY_MOST, words!("ranker.blocks.history"), words!("read 1 to 50 recent items"))
+            }
             None => HISTORY_MOST,
         };
         let how = [(self.inner(spec), false), (Activation::None, false)];
@@ -69,11 +72,15 @@ impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     pub(super) fn sequence(&mut self, spec: json::Place<'a>) {
         let (at, dim) = self.of_recent(spec);
-        self.unless(dim <= sequence::MOST_DIM, OF, "read vectors of at most 128 numbers");
-        let count = self.count(spec.key("layers"), sequence::MOST_LAYERS, LAYERS, "give 1 to 4 layers");
+        self.unless(dim <= sequence::MOST_DIM, OF, words!("read vectors of at most 128 numbers"));
+        let count = self.count(spec.key("layers"), sequence::MOST_LAYERS, LAYERS, words!("give 1 to 4 layers"));
         let heads = spec.key("heads").count();
         let sound = heads > 0 && dim.is_multiple_of(heads);
-        self.unless(sound, "ranker.blocks.heads", "give a number of heads that divides the length of the vectors");
+        self.unless(
+            sound,
+            words!("ranker.blocks.heads"),
+            words!("give a number of heads that divides the length of the vectors"),
+        );
         let norm = match spec.key("norm").one_of(&["pre", "post", "query"]) {
             0 => Norm::Pre,
             1 => Norm::Post,
@@ -81,10 +88,10 @@ impl<'a> Builder<'_, 'a> {
         };
         let from_oldest = spec.key("positions").given().is_some_and(|at| at.one_of(&["newest", "oldest"]) == 1);
         let scale = spec.key("scale").given().map_or(1.0, json::Place::single);
-        self.unless(scale.is_finite(), "ranker.blocks.scale", "give a finite number");
+        self.unless(scale.is_finite(), words!("ranker.blocks.scale"), words!("give a finite number"));
         let epsilon = spec.key("epsilon").given().map_or(1e-5, json::Place::single);
         let sound = (1e-12..=1.0).contains(&epsilon);
-        self.unless(sound, "ranker.blocks.epsilon", "give a number from 1e-12 to 1");
+        self.unless(sound, words!("ranker.blocks.epsilon"), words!("give a number from 1e-12 to 1"));
         let items = self.tensors.size("position.weight", 0);
         let mut lists = Vec::from([self.tensors.numbers("position.weight", &[ANY, dim])]);
         if items > sequence::MOST_ITEMS {

@@ -9,25 +9,30 @@ use crate::bundle::stack::place::Place;
 use crate::bundle::stack::{Task, Tier};
 use crate::bundle::{MOST_TASKS, MOST_TIERS};
 use crate::json;
+use crate::words::{Words, words};
 
-const CALIBRATION: &str = "ranker.tiers.tasks.calibration";
-const BLEND: &str = "ranker.tiers.blend";
+const CALIBRATION: Words = words!("ranker.tiers.tasks.calibration");
+const BLEND: Words = words!("ranker.tiers.blend");
 
 impl<'a> Builder<'_, 'a> {
     #[inline(never)]
     pub(super) fn tiers(&mut self, spec: json::Place<'a>) {
         let count = spec.len();
-        self.unless((1..=MOST_TIERS).contains(&count), "ranker.tiers", "give 1 to 3 of them, the fullest first");
+        self.unless(
+            (1..=MOST_TIERS).contains(&count),
+            words!("ranker.tiers"),
+            words!("give 1 to 3 of them, the fullest first"),
+        );
         for tier in 0..count {
             let tier = spec.at(tier).only(&["tasks", "blend"]);
             let specs = tier.key("tasks");
             let count = specs.len();
-            self.unless((1..=MOST_TASKS).contains(&count), TASKS, "give 1 to 8 of them");
+            self.unless((1..=MOST_TASKS).contains(&count), TASKS, words!("give 1 to 8 of them"));
             let mut tasks: Vec<Task> = Vec::new();
             for at in 0..count {
                 let task = self.task(specs.at(at), at, count);
                 let twice = tasks.iter().any(|other| other.label == task.label);
-                self.unless(!twice, "ranker.tiers.tasks.label", "a label stands there twice");
+                self.unless(!twice, words!("ranker.tiers.tasks.label"), words!("a label stands there twice"));
                 tasks.push(task);
             }
             let blend = tier.key("blend").given().and_then(|blend| self.blend(blend, count));
@@ -38,17 +43,17 @@ impl<'a> Builder<'_, 'a> {
 
     fn task(&mut self, spec: json::Place<'a>, number: usize, tasks: usize) -> Task {
         spec.only(&["label", "of", "gains", "calibration"]);
-        let label = named(spec.key("label"), "ranker.tiers.tasks.label", &mut self.tensors.notes).to_string();
+        let label = named(spec.key("label"), words!("ranker.tiers.tasks.label"), &mut self.tensors.notes).to_string();
         let (gains, read) = (spec.key("gains").given(), self.of(spec));
         let fits = gains.is_none_or(|gains| gains.len() == read.len());
-        self.unless(fits, "ranker.tiers.tasks.gains", "give one number for each block");
+        self.unless(fits, words!("ranker.tiers.tasks.gains"), words!("give one number for each block"));
         let mut of = Vec::new();
         for (at, place) in read.iter().enumerate() {
             let gain = gains.map_or(1.0, |gains| gains.at(at).single());
-            self.unless(gain.is_finite(), "ranker.tiers.tasks.gains", "give finite numbers");
+            self.unless(gain.is_finite(), words!("ranker.tiers.tasks.gains"), words!("give finite numbers"));
             // A block of one number serves every task, one of as many as there are tasks gives each its own.
             let sound = place.width == 1 || place.width == tasks;
-            self.unless(sound, TASKS, "name blocks of width 1, or of one number for each task");
+            self.unless(sound, TASKS, words!("name blocks of width 1, or of one number for each task"));
             let from = place.from + if place.width == 1 { 0 } else { number };
             of.push((Place { from, width: 1, ..*place }, gain));
         }
@@ -57,8 +62,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// The one key of an object that may have one of two or three.
-    fn one_key(&mut self, spec: json::Place<'a>, at: &'static str) {
-        self.unless(spec.len() == 1, at, "give one of its keys");
+    fn one_key(&mut self, spec: json::Place<'a>, at: Words) {
+        self.unless(spec.len() == 1, at, words!("give one of its keys"));
     }
 
     #[inline(never)]
@@ -67,14 +72,14 @@ impl<'a> Builder<'_, 'a> {
         self.one_key(spec, CALIBRATION);
         let (platt, line) = (spec.key("platt").given(), spec.key("line").given());
         let made = if let Some(platt) = platt {
-            self.unless(platt.len() == 2, CALIBRATION, "give two numbers");
+            self.unless(platt.len() == 2, CALIBRATION, words!("give two numbers"));
             Calibration::platt(platt.at(0).single(), platt.at(1).single())
         } else {
             let list = line.unwrap_or(spec.key("steps"));
             let mut knots = Vec::new();
             for at in 0..list.len() {
                 let knot = list.at(at);
-                self.unless(knot.len() == 2, CALIBRATION, "give knots of two numbers");
+                self.unless(knot.len() == 2, CALIBRATION, words!("give knots of two numbers"));
                 knots.push([knot.at(0).single(), knot.at(1).single()]);
             }
             Calibration::knots(knots, line.is_some())
@@ -82,7 +87,7 @@ impl<'a> Builder<'_, 'a> {
         self.unless(
             made.is_ok(),
             CALIBRATION,
-            "give 1 to 64 knots that rise and do not fall, or a slope above 0, all within a million",
+            words!("give 1 to 64 knots that rise and do not fall, or a slope above 0, all within a million"),
         );
         made.ok()
     }
@@ -97,9 +102,9 @@ impl<'a> Builder<'_, 'a> {
         for at in 0..list.len() {
             weights.push(list.at(at).single());
         }
-        self.unless(weights.len() == tasks, BLEND, "give one number for each task");
+        self.unless(weights.len() == tasks, BLEND, words!("give one number for each task"));
         let made = Blend::new(powers.is_some(), &weights);
-        self.unless(made.is_ok(), BLEND, "give numbers of 0 or more, not all of them 0");
+        self.unless(made.is_ok(), BLEND, words!("give numbers of 0 or more, not all of them 0"));
         made.ok()
     }
 }
