@@ -12,16 +12,11 @@ use crate::log::{StoreOp, StoredFile};
 use crate::sync::Next;
 use crate::words::{Words, words};
 use js_sys::{Array, Float32Array, JSON, JsString, Object, Reflect, Uint8Array, Uint32Array};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// What JavaScript catches.
 fn thrown(code: &str, message: &str) -> JsValue {
-    let error = Object::new();
-    put(&error, "code", &code.into());
-    put(&error, "name", &"ZhijiError".into());
-    put(&error, "message", &message.into());
-    error.into()
+    Out::default().text("code", code).text("name", "ZhijiError").text("message", message).close()
 }
 
 fn refuse(error: Error) -> JsValue {
@@ -32,9 +27,39 @@ fn bad(part: Words, reason: Words) -> JsValue {
     refuse(Error::BadArgument { part, reason })
 }
 
-/// Sets a property of an object that this module made itself; such objects are plain and take every property.
-fn put(object: &Object, name: &str, value: &JsValue) {
-    let _ = Reflect::set(object, &name.into(), value);
+/// A plain object that goes out, key by key.
+#[derive(Default)]
+struct Out(Object);
+
+impl Out {
+    #[inline(never)]
+    fn put(self, key: &str, value: JsValue) -> Self {
+        // What this module has made itself takes every key.
+        let _ = Reflect::set(&self.0, &key.into(), &value);
+        self
+    }
+
+    #[inline(never)]
+    fn text(self, key: &str, text: &str) -> Self {
+        self.put(key, text.into())
+    }
+
+    #[inline(never)]
+    fn number(self, key: &str, number: f64) -> Self {
+        self.put(key, number.into())
+    }
+
+    fn flag(self, key: &str, flag: bool) -> Self {
+        self.put(key, flag.into())
+    }
+
+    fn texts(self, key: &str, texts: &mut dyn Iterator<Item = &str>) -> Self {
+        self.put(key, listed(&mut texts.map(JsValue::from)))
+    }
+
+    fn close(self) -> JsValue {
+        self.0.into()
+    }
 }
 
 fn get(value: &JsValue, name: &str) -> JsValue {
@@ -102,10 +127,34 @@ impl Parts<'_> {
     }
 }
 
-/// A plain object, list or value of JavaScript.
-fn plain(value: &Json) -> Result<JsValue, JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-    value.serialize(&serializer).map_err(|_| thrown("INTERNAL", "a result could not be given to JavaScript"))
+/// A document as a plain object, list or value of JavaScript.
+fn plain(document: &Json) -> JsValue {
+    match document {
+        Json::Null => JsValue::NULL,
+        Json::Flag(flag) => (*flag).into(),
+        Json::Whole(number) => (*number as f64).into(),
+        Json::Negative(number) => (*number as f64).into(),
+        Json::Real(number) => (*number).into(),
+        Json::Text(text) => text.into(),
+        Json::List(list) => listed(&mut list.iter().map(plain)),
+        Json::Object(entries) => {
+            let mut out = Out::default();
+            for (key, value) in entries {
+                out = out.put(key, plain(value));
+            }
+            out.close()
+        }
+    }
+}
+
+/// A list of JavaScript.
+#[inline(never)]
+fn listed(values: &mut dyn Iterator<Item = JsValue>) -> JsValue {
+    let list = Array::new();
+    for value in values {
+        list.push(&value);
+    }
+    list.into()
 }
 
 /// A panic becomes a thrown `INTERNAL`, never a bare "unreachable". The instance is not to be used after it: the loader makes a new one.
@@ -155,45 +204,9 @@ impl Files {
     }
 }
 
-/// An object that goes out, key by key.
-#[derive(Default)]
-struct Out(Vec<(String, Json)>);
-
-impl Out {
-    #[inline(never)]
-    fn put(&mut self, key: &str, value: Json) -> &mut Self {
-        self.0.push((key.into(), value));
-        self
-    }
-
-    fn text(&mut self, key: &str, text: &str) -> &mut Self {
-        self.put(key, Json::Text(text.into()))
-    }
-
-    fn number(&mut self, key: &str, number: f64) -> &mut Self {
-        self.put(key, Json::Real(number))
-    }
-
-    fn flag(&mut self, key: &str, flag: bool) -> &mut Self {
-        self.put(key, Json::Flag(flag))
-    }
-
-    fn texts(&mut self, key: &str, texts: &mut dyn Iterator<Item = &str>) -> &mut Self {
-        let mut list = Vec::new();
-        for text in texts {
-            list.push(Json::Text(text.into()));
-        }
-        self.put(key, Json::List(list))
-    }
-
-    fn close(&mut self) -> Json {
-        Json::Object(core::mem::take(&mut self.0))
-    }
-}
-
-fn consent_out(consent: &crate::consent::Consent) -> Json {
-    let mut out = Out::default();
-    out.text("status", consent.status.as_str())
+fn consent_out(consent: &crate::consent::Consent) -> JsValue {
+    Out::default()
+        .text("status", consent.status.as_str())
         .text("policyVersion", &consent.policy_version)
         .texts("purposes", &mut consent.purposes.iter().map(String::as_str))
         .number("atMs", consent.at_ms as f64)
@@ -335,13 +348,13 @@ impl Engine {
         let files = Files::open(files)?;
         let opened = self.0.open_control(&files.stored());
         let sync = self.0.open_ledger(&files.stored());
-        let mut out = Out::default();
-        out.put("consent", consent_out(&opened.consent))
+        let out = Out::default()
+            .put("consent", consent_out(&opened.consent))
             .flag("personalisation", opened.personalisation)
             .number("bundleVersion", sync.version as f64)
             .number("arm", sync.arm.into())
             .texts("notes", &mut opened.lost.then_some("CONTROL_LOST").into_iter());
-        plain(&out.close())
+        Ok(out.close())
     }
 
     /// A new key for encryption at rest, for the host to keep; none without the host's randomness.
@@ -369,12 +382,12 @@ impl Engine {
     pub fn open_log(&mut self, files: &Array, utc_offset_minutes: f64) -> Result<JsValue, JsValue> {
         let files = Files::open(files)?;
         let opened = self.0.open_log(&files.stored(), utc_offset_minutes as i16);
-        let mut out = Out::default();
-        out.number("events", opened.events as f64)
+        let out = Out::default()
+            .number("events", opened.events as f64)
             .number("damaged", opened.damaged as f64)
             .flag("snapshot", opened.snapshot)
             .texts("notes", &mut opened.notes.iter().copied());
-        plain(&out.close())
+        Ok(out.close())
     }
 
     /// Gives the personal head the labels of the next so many events of the log; `true` once it is up to date.
@@ -398,13 +411,11 @@ impl Engine {
                 StoreOp::Remove { name } => ("remove", name, None),
                 StoreOp::Clear => ("clear", String::new(), None),
             };
-            let object = Object::new();
-            put(&object, "op", &word.into());
-            put(&object, "name", &name.into());
+            let mut object = Out::default().text("op", word).text("name", &name);
             if let Some(bytes) = bytes {
-                put(&object, "bytes", &Uint8Array::from(bytes.as_slice()));
+                object = object.put("bytes", Uint8Array::from(bytes.as_slice()).into());
             }
-            out.push(&object);
+            out.push(&object.close());
         }
         out
     }
@@ -430,8 +441,8 @@ impl Engine {
 
     /// The ledger of consent.
     #[wasm_bindgen(js_name = consentState)]
-    pub fn consent_state(&self) -> Result<JsValue, JsValue> {
-        plain(&consent_out(self.0.consent()))
+    pub fn consent_state(&self) -> JsValue {
+        consent_out(self.0.consent())
     }
 
     /// The user agrees.
@@ -471,9 +482,9 @@ impl Engine {
     }
 
     /// What is blocked.
-    pub fn blocks(&self) -> Result<JsValue, JsValue> {
+    pub fn blocks(&self) -> JsValue {
         let one = |b: &crate::control::Block| Out::default().text("field", &b.field).text("value", &b.value).close();
-        plain(&Json::List(self.0.blocks().iter().map(one).collect()))
+        listed(&mut self.0.blocks().iter().map(one))
     }
 
     /// Adds or replaces items; gives their handles.
@@ -530,16 +541,16 @@ impl Engine {
         let scores: Vec<f32> = slate.placed.iter().map(|p| p.score).collect();
         let reasons: Vec<u32> = slate.placed.iter().map(|p| engine::reason_code(p.reason)).collect();
         let propensities: Vec<f32> = slate.placed.iter().map(|p| p.propensity.unwrap_or(-1.0)).collect();
-        let out = Object::new();
-        put(&out, "slate", &slate.id.into());
-        put(&out, "order", &Uint32Array::from(order.as_slice()));
-        put(&out, "scores", &Float32Array::from(scores.as_slice()));
-        put(&out, "reasons", &Uint32Array::from(reasons.as_slice()));
-        put(&out, "propensities", &Float32Array::from(propensities.as_slice()));
-        put(&out, "personalised", &slate.personalised.into());
-        put(&out, "tier", &slate.tier.map_or(-1.0, |tier| tier as f64).into());
-        put(&out, "tiers", &(self.0.tiers() as f64).into());
-        Ok(out.into())
+        let out = Out::default()
+            .number("slate", slate.id.into())
+            .put("order", Uint32Array::from(order.as_slice()).into())
+            .put("scores", Float32Array::from(scores.as_slice()).into())
+            .put("reasons", Uint32Array::from(reasons.as_slice()).into())
+            .put("propensities", Float32Array::from(propensities.as_slice()).into())
+            .flag("personalised", slate.personalised)
+            .number("tier", slate.tier.map_or(-1.0, |tier| tier as f64))
+            .number("tiers", self.0.tiers() as f64);
+        Ok(out.close())
     }
 
     /// Why an item stands where it stands.
@@ -547,26 +558,29 @@ impl Engine {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let whys = self.0.explain(handle, now).map_err(refuse)?;
         let one = |w: &engine::Why| {
-            let mut out = Out::default();
-            out.text("code", w.code).text("field", &w.field).text("value", &w.value).number("weight", w.weight.into());
-            out.close()
+            Out::default()
+                .text("code", w.code)
+                .text("field", &w.field)
+                .text("value", &w.value)
+                .number("weight", w.weight.into())
+                .close()
         };
-        plain(&Json::List(whys.iter().map(one).collect()))
+        Ok(listed(&mut whys.iter().map(one)))
     }
 
     /// What the user is held to be interested in.
     pub fn interests(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let one = |i: &engine::Interest| {
-            let mut out = Out::default();
-            out.text("field", &i.field)
+            Out::default()
+                .text("field", &i.field)
                 .text("value", &i.value)
                 .number("weight", i.weight.into())
                 .number("events", i.events.into())
-                .number("lastMs", i.last_ms as f64);
-            out.close()
+                .number("lastMs", i.last_ms as f64)
+                .close()
         };
-        plain(&Json::List(self.0.interests(now).iter().map(one).collect()))
+        Ok(listed(&mut self.0.interests(now).iter().map(one)))
     }
 
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.
@@ -586,7 +600,7 @@ impl Engine {
     #[wasm_bindgen(js_name = exportData)]
     pub fn export_data(&self) -> Result<JsString, JsValue> {
         // The printer of JavaScript is there anyway; ours would weigh as much as a stage of the ranking.
-        JSON::stringify(&plain(&self.0.export_document())?)
+        JSON::stringify(&plain(&self.0.export_document()))
     }
 
     /// Erases everything of this account.
@@ -599,22 +613,18 @@ impl Engine {
     #[wasm_bindgen(js_name = syncManifest)]
     pub fn sync_manifest(&mut self, bytes: &[u8], now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
-        let out = Object::new();
+        let mut out = Out::default();
         match self.0.sync_manifest(bytes, now).map_err(refuse)? {
-            Next::Current => put(&out, "action", &"current".into()),
+            Next::Current => out = out.text("action", "current"),
             Next::Fetch { path, length, sha256, version, delta } => {
                 if let Some(delta) = delta {
-                    put(&out, "delta", &delta.path.into());
-                    put(&out, "base", &delta.base.into());
+                    out = out.text("delta", &delta.path).text("base", delta.base);
                 }
-                put(&out, "action", &"fetch".into());
-                put(&out, "path", &path.into());
-                put(&out, "length", &(length as f64).into());
-                put(&out, "sha256", &sha256.into());
-                put(&out, "version", &(version as f64).into());
+                out = out.text("action", "fetch").text("path", &path).text("sha256", &sha256);
+                out = out.number("length", length as f64).number("version", version as f64);
             }
         }
-        Ok(out.into())
+        Ok(out.close())
     }
 
     /// Takes the bundle that was asked for; it is live when this returns. Gives its version.
@@ -639,28 +649,26 @@ impl Engine {
     #[wasm_bindgen(js_name = syncState)]
     pub fn sync_state(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let state = self.0.sync_state(engine::instant(now_ms).map_err(refuse)?);
-        let mut out = Out::default();
-        out.number("version", state.version as f64).number("arm", state.arm.into());
-        out.number("root", state.root as f64).flag("stale", state.stale);
-        plain(&out.close())
+        let out = Out::default().number("version", state.version as f64).number("arm", state.arm.into());
+        Ok(out.number("root", state.root as f64).flag("stale", state.stale).close())
     }
 
     /// Figures for the self-test and the inspector.
     pub fn report(&self) -> Result<JsValue, JsValue> {
         let r = self.0.report();
-        let mut out = Out::default();
-        out.number("events", r.events as f64)
+        let out = Out::default()
+            .number("events", r.events as f64)
             .number("segments", r.segments as f64)
             .number("bytes", r.bytes as f64)
             .number("matured", r.matured as f64)
             .number("learned", r.learned as f64)
-            .put("trust", Json::List(r.trust.map(Json::Real).into()))
+            .put("trust", serde_wasm_bindgen::to_value(&r.trust)?)
             .number("bundle", r.bundle as f64)
             .number("tiers", r.tiers as f64)
             .number("tier", r.tier as f64)
             .number("items", r.items as f64)
             .flag("quarantined", r.quarantined)
             .number("folded", self.0.folded() as f64);
-        plain(&out.close())
+        Ok(out.close())
     }
 }
