@@ -12,9 +12,9 @@ pub const MOST_DIM: usize = 512;
 /// A row in groups of sixteen.
 pub type Row<'a> = &'a [[i8; 16]];
 
-/// Sixteen signed bytes, the lowest of each word first, as four quads of singles, each exact.
+/// Sixteen signed bytes as four quads of singles, each exact.
 #[inline(always)]
-pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
+pub fn widen(bytes: &[i8; 16]) -> (Quad, Quad, Quad, Quad) {
     forms::widen(bytes)
 }
 
@@ -88,10 +88,10 @@ mod forms {
     use super::{Quad, Row};
 
     #[inline(always)]
-    pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
-        let byte = |word: u32, shift: u32| ((word << shift) as i32 >> 24) as f32;
-        let quad = |word: u32| Quad::new([byte(word, 24), byte(word, 16), byte(word, 8), byte(word, 0)]);
-        (quad(bytes[0]), quad(bytes[1]), quad(bytes[2]), quad(bytes[3]))
+    pub fn widen(bytes: &[i8; 16]) -> (Quad, Quad, Quad, Quad) {
+        let byte = |at: usize| f32::from(bytes[at]);
+        let quad = |at: usize| Quad::new([byte(at), byte(at + 1), byte(at + 2), byte(at + 3)]);
+        (quad(0), quad(4), quad(8), quad(12))
     }
 
     #[inline(always)]
@@ -118,9 +118,9 @@ mod forms {
     use core::arch::wasm32::*;
 
     #[inline(always)]
-    pub fn widen(bytes: [u32; 4]) -> (Quad, Quad, Quad, Quad) {
+    pub fn widen(bytes: &[i8; 16]) -> (Quad, Quad, Quad, Quad) {
         // SAFETY: both are sixteen bytes of which every pattern is a value.
-        let bytes = unsafe { core::mem::transmute::<[u32; 4], v128>(bytes) };
+        let bytes = unsafe { core::mem::transmute::<[i8; 16], v128>(*bytes) };
         let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
         let quad = |integers| Quad(f32x4_convert_i32x4(integers));
         (
@@ -192,8 +192,7 @@ mod tests {
 
         #[test]
         fn bytes_widen_in_their_order(bytes in prop::array::uniform16(any::<i8>())) {
-            let words = core::array::from_fn(|w| u32::from_le_bytes(core::array::from_fn(|b| bytes[4 * w + b] as u8)));
-            let (a, b, c, d) = widen(words);
+            let (a, b, c, d) = widen(&bytes);
             let quads = [a, b, c, d].map(Quad::to_array);
             prop_assert_eq!(quads.as_flattened(), &bytes.map(f32::from)[..]);
         }

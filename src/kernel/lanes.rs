@@ -59,7 +59,8 @@ impl Lanes for f32 {
 
     #[inline(always)]
     fn relu(self) -> Self {
-        if self < 0.0 { 0.0 } else { self }
+        // As integers: a choice between floats is a branch, and the sign of a sum cannot be foretold.
+        f32::from_bits(self.to_bits() & u32::from(self < 0.0).wrapping_sub(1))
     }
 
     #[inline(always)]

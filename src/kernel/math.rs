@@ -95,8 +95,9 @@ fn min<L: Lanes>(a: L, b: L) -> L {
 /// `c[0] + c[1]·x + c[2]·x² + …` by Horner's rule, the highest power first.
 #[inline(always)]
 fn series<L: Lanes>(x: L, coefficients: &[f32]) -> L {
-    let mut sum = L::splat(0.0);
-    for &c in coefficients.iter().rev() {
+    let [rest @ .., last] = coefficients else { return L::splat(0.0) };
+    let mut sum = L::splat(*last);
+    for &c in rest.iter().rev() {
         sum = sum * x + L::splat(c);
     }
     sum

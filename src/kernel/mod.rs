@@ -2,8 +2,8 @@
 //!
 //! [`dot`], [`sum`] and [`matvec`] run four accumulators. Lane `l` adds the elements `i ≡ l (mod 4)` in rising order, the
 //! elements past the last whole group of four go on into their lanes in the same way, and the result is
-//! `(lane 0 + lane 1) + (lane 2 + lane 3)`. [`scalar`] does this with four numbers and is the reference; `simd128` does it
-//! with one vector register and is a *build* of its own, because WebAssembly validates a whole module when it is loaded.
+//! `(lane 0 + lane 1) + (lane 2 + lane 3)`. [`scalar`] holds them as four numbers and is the reference; `simd128` holds them
+//! in one vector register and is a *build* of its own, because WebAssembly validates a whole module when it is loaded.
 //! Nothing here fuses a product with a sum, so the same inputs give the same bits natively, in both WebAssembly builds
 //! and in the JavaScript translation of them.
 //!
@@ -21,15 +21,20 @@ pub mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub mod simd128;
 mod softmax;
+mod sums;
 pub mod words;
 
 pub use best::Best;
 pub use rows::{Rows, dot_rows, dot_rows_standardised};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub use scalar::{Quad, axpy, dot, dot_standardised, sum};
+pub use scalar::Quad;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub use simd128::{Quad, axpy, dot, dot_standardised, sum};
+pub use simd128::Quad;
 pub use softmax::softmax;
+pub use sums::{axpy, dot, dot_standardised, sum};
+
+/// Whether a quad is four registers: then two of them are what fits beside what they are made of.
+pub(crate) const NARROW: bool = cfg!(all(target_arch = "wasm32", not(target_feature = "simd128")));
 
 /// Writes `out[r] = matrix[r] · x` for a row-major `matrix` of `out.len()` rows.
 ///

@@ -1,7 +1,8 @@
 //! Four rows against one vector: what is read of the vector is read once for four sums, which wait for their additions together.
 
-use super::Quad;
-use super::lanes::Lanes;
+use super::lanes::Lanes as _;
+use super::sums::{close, dot_standardised};
+use super::{NARROW, Quad};
 
 /// Four rows.
 pub type Rows<'a> = (&'a [f32], &'a [f32], &'a [f32], &'a [f32]);
@@ -19,12 +20,18 @@ pub fn dot_rows(rows: Rows<'_>, x: &[f32]) -> [f32; 4] {
     let zero = Quad::splat(0.0);
     // Four names, because loops over arrays are not unrolled where size counts.
     let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) = (zero, zero, zero, zero);
-    for ((((x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
+    for (((x, a), b), (c, d)) in x.iter().zip(a).zip(b).zip(c.iter().zip(d)) {
         let x = Quad::new(*x);
-        sum_a = sum_a + Quad::new(*a) * x;
-        sum_b = sum_b + Quad::new(*b) * x;
-        sum_c = sum_c + Quad::new(*c) * x;
-        sum_d = sum_d + Quad::new(*d) * x;
+        (sum_a, sum_b) = (sum_a + Quad::new(*a) * x, sum_b + Quad::new(*b) * x);
+        if !NARROW {
+            (sum_c, sum_d) = (sum_c + Quad::new(*c) * x, sum_d + Quad::new(*d) * x);
+        }
+    }
+    if NARROW {
+        for ((x, c), d) in x.iter().zip(c).zip(d) {
+            let x = Quad::new(*x);
+            (sum_c, sum_d) = (sum_c + Quad::new(*c) * x, sum_d + Quad::new(*d) * x);
+        }
     }
     if x_tail.is_empty() {
         return Quad::totals(sum_a, sum_b, sum_c, sum_d);
@@ -41,6 +48,10 @@ pub fn dot_rows(rows: Rows<'_>, x: &[f32]) -> [f32; 4] {
 pub fn dot_rows_standardised(rows: Rows<'_>, mean: &[f32], inverse: &[f32], weight: &[f32]) -> [f32; 4] {
     let n = rows.0.len().min(rows.1.len()).min(rows.2.len()).min(rows.3.len());
     let n = n.min(mean.len()).min(inverse.len()).min(weight.len());
+    if NARROW {
+        let one = |row: &[f32]| dot_standardised(&row[..n], mean, inverse, weight);
+        return [one(rows.0), one(rows.1), one(rows.2), one(rows.3)];
+    }
     let ((a, a_tail), (b, b_tail)) = (rows.0[..n].as_chunks::<4>(), rows.1[..n].as_chunks::<4>());
     let ((c, c_tail), (d, d_tail)) = (rows.2[..n].as_chunks::<4>(), rows.3[..n].as_chunks::<4>());
     let (means, mean_tail) = mean[..n].as_chunks::<4>();
@@ -64,14 +75,4 @@ pub fn dot_rows_standardised(rows: Rows<'_>, mean: &[f32], inverse: &[f32], weig
         close(sum, terms.map(|(((x, mean), inverse), weight)| weight * ((x - mean) * inverse)))
     };
     [close(sum_a, a_tail), close(sum_b, b_tail), close(sum_c, c_tail), close(sum_d, d_tail)]
-}
-
-/// Adds the last, incomplete group into its lanes and closes the sum.
-#[inline(always)]
-fn close(lanes: Quad, tail: impl Iterator<Item = f32>) -> f32 {
-    let mut lanes = lanes.to_array();
-    for (slot, x) in lanes.iter_mut().zip(tail) {
-        *slot += x;
-    }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
 }

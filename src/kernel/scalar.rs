@@ -1,4 +1,4 @@
-//! The reference kernels: four accumulators in plain `f32`.
+//! Four numbers in plain `f32`.
 
 use super::lanes::{Lanes, sealed};
 use core::ops::{Add, Div, Mul, Sub};
@@ -125,66 +125,5 @@ impl Lanes for Quad {
     fn split(self) -> (Self, Self) {
         let halves = self.0.map(Lanes::split);
         (Quad(halves.map(|(m, _)| m)), Quad(halves.map(|(_, e)| e)))
-    }
-}
-
-/// The inner product of two vectors in the order of [`kernel`](super).
-///
-/// # Shapes
-/// Both of one length; of two lengths the shorter counts.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    let mut lanes = [0.0f32; 4];
-    let (heads, tail) = a.as_chunks::<4>();
-    let (others, other_tail) = b.as_chunks::<4>();
-    for (x, y) in heads.iter().zip(others) {
-        for l in 0..4 {
-            lanes[l] += x[l] * y[l];
-        }
-    }
-    for (l, (x, y)) in tail.iter().zip(other_tail).enumerate() {
-        lanes[l] += x * y;
-    }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-}
-
-/// `Σ weight · ((x − mean) · inverse)` in the order of [`kernel`](super): the linear form over standardised features.
-///
-/// Each term is rounded as written, so [`sum`] over the terms has the same bits.
-///
-/// # Shapes
-/// All four of one length; of several the shortest counts.
-pub fn dot_standardised(x: &[f32], mean: &[f32], inverse: &[f32], weight: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 4];
-    let terms = x.iter().zip(mean).zip(inverse).zip(weight);
-    for (i, (((x, mean), inverse), weight)) in terms.enumerate() {
-        lanes[i % 4] += weight * ((x - mean) * inverse);
-    }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-}
-
-/// The sum of a vector in the order of [`kernel`](super).
-pub fn sum(a: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 4];
-    let (heads, tail) = a.as_chunks::<4>();
-    for x in heads {
-        for l in 0..4 {
-            lanes[l] += x[l];
-        }
-    }
-    for (l, x) in tail.iter().enumerate() {
-        lanes[l] += x;
-    }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-}
-
-/// `y ← y + alpha · x`, a product and then a sum, each rounded.
-///
-/// # Shapes
-/// Both of one length; of two lengths the shorter counts.
-pub fn axpy(alpha: f32, x: &[f32], y: &mut [f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y += alpha * x;
     }
 }

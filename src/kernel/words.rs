@@ -1,19 +1,21 @@
 //! Many vectors through one matrix, in integers of 16 bits: twice the products of singles in an instruction, and sums that are exact.
 //!
-//! Numbers stand in *pairs*, two of them in 32 bits, the first one in the low half. Vectors are filled up to a multiple of four numbers. Panels and groups
-//! are those of [`linear`](super::linear), with a pair in the place of a number.
+//! Numbers stand in *pairs*. Vectors are filled up to a multiple of four numbers. Panels and groups are those of [`linear`](super::linear), with a pair
+//! in the place of a number.
 
-use super::lanes::Lanes as _;
+use super::int8;
 use super::linear::{Around, PANEL, padded};
-use super::{Quad, int8};
 use alloc::vec;
 use alloc::vec::Vec;
-use forms::Sums;
 
-/// Two numbers of 16 bits as a pair.
-#[inline(always)]
-pub const fn pair(first: i16, second: i16) -> i32 {
-    (first as u16 as u32 | (second as u16 as u32) << 16) as i32
+/// Two numbers that are multiplied with two others.
+pub type Pair = [i16; 2];
+
+pub use tile::Lane;
+
+/// Writes a pair into panels that held zeros there, at its [`place`](super::linear::place).
+pub fn put(panels: &mut [Lane], place: usize, pair: Pair) {
+    tile::put(panels, place, pair);
 }
 
 /// The largest number that vectors of this length may hold, if those that they are multiplied with are at most 32,767: no sum wraps.
@@ -28,7 +30,7 @@ pub const fn most(length: usize) -> i32 {
 /// # Shapes
 /// `weight`: `[outputs, inputs]`, row by row, with `stride` numbers from one row to the next; the result: `[outputs / 4, inputs / 2, 4]`
 /// pairs, both padded.
-pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Vec<i32>, f32) {
+pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Vec<Pair>, f32) {
     let (groups, pairs) = (outputs.div_ceil(4), padded(inputs) / 2);
     let mut numbers = vec![0.0; groups * pairs * 8];
     for o in 0..outputs {
@@ -39,7 +41,7 @@ pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Ve
     }
     let mut words = vec![0; numbers.len()];
     let scale = int8::quantise_words(&numbers, &mut words);
-    (words.as_chunks::<2>().0.iter().map(|[a, b]| pair(*a, *b)).collect(), scale)
+    (words.as_chunks::<2>().0.to_vec(), scale)
 }
 
 /// Multiplies each row of a matrix with a vector, element by element: `out[o][j] = (matrix[o][j] · by[j] + 2¹⁴) / 2¹⁵`, rounded down.
@@ -47,11 +49,11 @@ pub fn pack(weight: &[f32], stride: usize, outputs: usize, inputs: usize) -> (Ve
 /// # Shapes
 /// `matrix`, `out`: `[outputs / 4, pairs, 4]`; `by`: `[pairs]`, numbers of at most 32,767.
 #[cfg_attr(zhiji_phone, optimize(speed))]
-pub fn scale_columns(matrix: &[i32], by: &[i32], out: &mut [i32]) {
+pub fn scale_columns(matrix: &[Pair], by: &[Pair], out: &mut [Pair]) {
     let (matrix, out) = (matrix.as_chunks::<4>().0, out.as_chunks_mut::<4>().0);
     for (matrix, out) in matrix.chunks(by.len().max(1)).zip(out.chunks_mut(by.len().max(1))) {
         for ((out, matrix), by) in out.iter_mut().zip(matrix).zip(by) {
-            *out = forms::scaled(*matrix, *by);
+            *out = forms::scaled(matrix, by);
         }
     }
 }
@@ -62,7 +64,20 @@ pub fn scale_columns(matrix: &[i32], by: &[i32], out: &mut [i32]) {
 /// # Shapes
 /// `matrix`: `[outputs / 4, pairs, 4]`; `x`: panels of vectors of so many pairs, as many vectors as `scale` has numbers (padded).
 #[cfg_attr(zhiji_phone, optimize(speed))]
-pub fn linear_words(matrix: &[i32], pairs: usize, x: &[i32], scale: &[f32], around: Around<'_>, out: &mut [f32]) {
+pub fn linear_words(matrix: &[Pair], pairs: usize, x: &[Lane], scale: &[f32], around: Around<'_>, out: &mut [f32]) {
+    walk(matrix, pairs, x, scale, around, out, tile::panel);
+}
+
+#[inline(always)]
+fn walk<L>(
+    matrix: &[Pair],
+    pairs: usize,
+    x: &[L],
+    scale: &[f32],
+    around: Around<'_>,
+    out: &mut [f32],
+    panel: impl Fn(&[[Pair; 4]], &[L], &[f32], Rest<'_>, &mut [f32]),
+) {
     let group = 4 * pairs.max(1);
     let outputs = matrix.len() / group * 4;
     let (biases, _) = around.bias.as_chunks::<4>();
@@ -75,30 +90,34 @@ pub fn linear_words(matrix: &[i32], pairs: usize, x: &[i32], scale: &[f32], arou
             let span = from..from + 4 * width;
             let Some(out) = out.get_mut(span.clone()) else { return };
             let base = around.base.get(span).unwrap_or_default();
-            if width == PANEL {
-                tile::eight(weights, x, scale, bias, base, around.relu, out);
-            } else {
-                tile::four(weights, x, scale, bias, base, around.relu, out);
-            }
+            panel(weights, x, scale, (bias, base, around.relu), out);
         }
     }
 }
 
+/// What is added to the sums of a panel, and whether what is below 0 becomes 0.
+type Rest<'a> = ([f32; 4], &'a [f32], bool);
+
 /// As in [`linear`](super::linear), written out.
 #[cfg(not(all(target_arch = "wasm32", not(target_feature = "simd128"))))]
 mod tile {
-    use super::{Sums, finish};
+    use super::forms::Sums;
+    use super::{PANEL, Pair, Rest, finish};
+
+    /// What the panels of [`linear_words`](super::linear_words) hold; the default is a pair of zeros.
+    pub type Lane = Pair;
+
+    pub fn put(panels: &mut [Lane], place: usize, pair: Pair) {
+        panels[place] = pair;
+    }
 
     #[inline(always)]
-    pub fn eight(
-        weights: &[[i32; 4]],
-        x: &[i32],
-        scale: &[f32],
-        bias: [f32; 4],
-        base: &[f32],
-        relu: bool,
-        out: &mut [f32],
-    ) {
+    pub fn panel(weights: &[[Pair; 4]], x: &[Pair], scale: &[f32], rest: Rest<'_>, out: &mut [f32]) {
+        if scale.len() == PANEL { eight(weights, x, scale, rest, out) } else { four(weights, x, scale, rest, out) }
+    }
+
+    #[inline(always)]
+    fn eight(weights: &[[Pair; 4]], x: &[Pair], scale: &[f32], (bias, base, relu): Rest<'_>, out: &mut [f32]) {
         let zero = Sums::zero();
         let (mut a0, mut a1, mut b0, mut b1, mut c0, mut c1, mut d0, mut d1) =
             (zero, zero, zero, zero, zero, zero, zero, zero);
@@ -118,15 +137,7 @@ mod tile {
     }
 
     #[inline(always)]
-    pub fn four(
-        weights: &[[i32; 4]],
-        x: &[i32],
-        scale: &[f32],
-        bias: [f32; 4],
-        base: &[f32],
-        relu: bool,
-        out: &mut [f32],
-    ) {
+    fn four(weights: &[[Pair; 4]], x: &[Pair], scale: &[f32], (bias, base, relu): Rest<'_>, out: &mut [f32]) {
         let zero = Sums::zero();
         let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
         for (w, x) in weights.iter().zip(x.as_chunks::<4>().0) {
@@ -139,51 +150,77 @@ mod tile {
     }
 }
 
-#[cfg(all(target_arch = "wasm32", not(target_feature = "simd128")))]
-mod tile {
-    use super::{Sums, finish};
+/// Without vector instructions: two vectors stand in one word of 64 bits, so that one product is two. Tested natively.
+///
+/// The sum of the lower one stays below 2³¹, so it is the lower half as it stands, and what it took from the upper half is known.
+#[cfg(any(all(target_arch = "wasm32", not(target_feature = "simd128")), all(test, not(target_arch = "wasm32"))))]
+mod doubled {
+    use super::{PANEL, Pair, Rest};
+    use crate::kernel::math::Lanes as _;
 
-    pub fn eight(
-        weights: &[[i32; 4]],
-        x: &[i32],
-        scale: &[f32],
-        bias: [f32; 4],
-        base: &[f32],
-        relu: bool,
-        out: &mut [f32],
-    ) {
-        any(weights, x, scale, bias, base, relu, out);
+    /// What the panels of [`linear_words`](super::linear_words) hold: at the place of an even vector the first numbers of it and of the next one, at that of
+    /// the next one the second numbers of both.
+    pub type Lane = i64;
+
+    pub fn put(panels: &mut [Lane], place: usize, pair: Pair) {
+        let even = place & !1;
+        panels[even] += i64::from(pair[0]) << (32 * (place - even));
+        panels[even + 1] += i64::from(pair[1]) << (32 * (place - even));
     }
 
-    pub fn four(
-        weights: &[[i32; 4]],
-        x: &[i32],
-        scale: &[f32],
-        bias: [f32; 4],
-        base: &[f32],
-        relu: bool,
-        out: &mut [f32],
-    ) {
-        any(weights, x, scale, bias, base, relu, out);
+    #[inline(always)]
+    pub fn panel(weights: &[[Pair; 4]], x: &[Lane], scale: &[f32], rest: Rest<'_>, out: &mut [f32]) {
+        if scale.len() == PANEL {
+            twos::<4>(weights, x, scale, rest, out);
+        } else {
+            twos::<2>(weights, x, scale, rest, out);
+        }
+    }
+
+    /// As many numbers of four outputs as there are vectors, which stand two by two.
+    #[inline(always)]
+    fn outputs<const N: usize>(of: &[f32]) -> Option<&[[[f32; 2]; N]; 4]> {
+        of.as_chunks::<2>().0.as_chunks::<N>().0.first_chunk()
     }
 
     #[inline(never)]
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn any(weights: &[[i32; 4]], x: &[i32], scale: &[f32], bias: [f32; 4], base: &[f32], relu: bool, out: &mut [f32]) {
-        let (x, scale, base) = (x.as_chunks::<4>().0, scale.as_chunks::<4>().0, base.as_chunks::<4>().0);
-        for (at, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-            let (o, half) = (at / scale.len(), at % scale.len());
-            let mut sums = Sums::zero();
-            for (w, x) in weights.iter().zip(x.iter().skip(half).step_by(scale.len())) {
-                sums = sums.plus(w[o & 3], x);
+    fn twos<const N: usize>(weights: &[[Pair; 4]], x: &[Lane], scale: &[f32], rest: Rest<'_>, out: &mut [f32]) {
+        let (bias, base, relu) = rest;
+        let (x, base) = (x.as_chunks::<2>().0.as_chunks::<N>().0, outputs::<N>(base));
+        let Some(out) = out.as_chunks_mut::<2>().0.as_chunks_mut::<N>().0.first_chunk_mut::<4>() else { return };
+        for (at, scale) in scale.as_chunks::<2>().0.iter().enumerate().take(N) {
+            let (mut a, mut b, mut c, mut d) = (0i64, 0i64, 0i64, 0i64);
+            for ([p, q, r, s], x) in weights.iter().zip(x) {
+                let [first, second] = x[at];
+                a += i64::from(p[0]) * first + i64::from(p[1]) * second;
+                b += i64::from(q[0]) * first + i64::from(q[1]) * second;
+                c += i64::from(r[0]) * first + i64::from(r[1]) * second;
+                d += i64::from(s[0]) * first + i64::from(s[1]) * second;
             }
-            *out = finish(sums, &scale[half], bias[o & 3], base.get(at), relu);
+            let finish = |o: usize, sum: i64| {
+                let (left, right) = match base {
+                    Some(base) => (bias[o] + base[o][at][0], bias[o] + base[o][at][1]),
+                    None => (bias[o], bias[o]),
+                };
+                let low = sum as i32;
+                let high = ((sum - i64::from(low)) >> 32) as i32;
+                let (low, high) = (left + low as f32 * scale[0], right + high as f32 * scale[1]);
+                if relu { [low.relu(), high.relu()] } else { [low, high] }
+            };
+            (out[0][at], out[1][at]) = (finish(0, a), finish(1, b));
+            (out[2][at], out[3][at]) = (finish(2, c), finish(3, d));
         }
     }
 }
 
+#[cfg(all(target_arch = "wasm32", not(target_feature = "simd128")))]
+use doubled as tile;
+
+#[cfg(not(all(target_arch = "wasm32", not(target_feature = "simd128"))))]
 #[inline(always)]
-fn finish(sums: Sums, scale: &[f32; 4], bias: f32, base: Option<&[f32; 4]>, relu: bool) -> [f32; 4] {
+fn finish(sums: forms::Sums, scale: &[f32; 4], bias: f32, base: Option<&[f32; 4]>, relu: bool) -> [f32; 4] {
+    use super::{Quad, lanes::Lanes as _};
     let from = base.map_or(Quad::splat(bias), |base| Quad::splat(bias) + Quad::new(*base));
     let sum = from + sums.to_quad() * Quad::new(*scale);
     if relu { sum.relu().to_array() } else { sum.to_array() }
@@ -191,28 +228,22 @@ fn finish(sums: Sums, scale: &[f32; 4], bias: f32, base: Option<&[f32; 4]>, relu
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod forms {
-    use super::{Quad, pair};
-
-    /// Both numbers of a pair.
-    #[inline(always)]
-    fn halves(pair: i32) -> [i32; 2] {
-        [(pair << 16) >> 16, pair >> 16]
-    }
+    use super::Pair;
+    #[cfg(not(target_arch = "wasm32"))]
+    use crate::kernel::Quad;
 
     #[inline(always)]
-    pub fn scaled(matrix: [i32; 4], by: i32) -> [i32; 4] {
-        let by = halves(by);
-        matrix.map(|numbers| {
-            let numbers = halves(numbers);
-            let round = |at: usize| ((numbers[at] * by[at] + 0x4000) >> 15) as i16;
-            pair(round(0), round(1))
-        })
+    pub fn scaled(matrix: &[Pair; 4], by: &Pair) -> [Pair; 4] {
+        let round = |number: i16, by: i16| ((i32::from(number) * i32::from(by) + 0x4000) >> 15) as i16;
+        matrix.map(|[first, second]| [round(first, by[0]), round(second, by[1])])
     }
 
     /// Four sums.
+    #[cfg(not(target_arch = "wasm32"))]
     #[derive(Clone, Copy)]
     pub struct Sums([i32; 4]);
 
+    #[cfg(not(target_arch = "wasm32"))]
     impl Sums {
         #[inline(always)]
         pub fn zero() -> Self {
@@ -221,11 +252,9 @@ mod forms {
 
         /// Adds the products of a pair with four others.
         #[inline(always)]
-        pub fn plus(self, weight: i32, x: &[i32; 4]) -> Self {
-            let [first, second] = halves(weight);
-            let one = |sum: i32, x: i32| {
-                let x = halves(x);
-                sum.wrapping_add(first * x[0]).wrapping_add(second * x[1])
+        pub fn plus(self, [first, second]: Pair, x: &[Pair; 4]) -> Self {
+            let one = |sum: i32, x: Pair| {
+                sum.wrapping_add(i32::from(first) * i32::from(x[0])).wrapping_add(i32::from(second) * i32::from(x[1]))
             };
             let [a, b, c, d] = self.0;
             Sums([one(a, x[0]), one(b, x[1]), one(c, x[2]), one(d, x[3])])
@@ -240,20 +269,28 @@ mod forms {
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod forms {
-    use super::Quad;
+    use super::super::Quad;
+    use super::Pair;
     use core::arch::wasm32::*;
 
     #[inline(always)]
-    fn load(of: [i32; 4]) -> v128 {
+    fn load(of: &[Pair; 4]) -> v128 {
         // SAFETY: both are sixteen bytes of which every pattern is a value.
-        unsafe { core::mem::transmute::<[i32; 4], v128>(of) }
+        unsafe { core::mem::transmute::<[Pair; 4], v128>(*of) }
+    }
+
+    /// The pair, four times.
+    #[inline(always)]
+    fn splat(of: Pair) -> v128 {
+        // SAFETY: both are four bytes of which every pattern is a value.
+        i32x4_splat(unsafe { core::mem::transmute::<Pair, i32>(of) })
     }
 
     #[inline(always)]
-    pub fn scaled(matrix: [i32; 4], by: i32) -> [i32; 4] {
-        let product = i16x8_q15mulr_sat(load(matrix), i32x4_splat(by));
+    pub fn scaled(matrix: &[Pair; 4], by: &Pair) -> [Pair; 4] {
+        let product = i16x8_q15mulr_sat(load(matrix), splat(*by));
         // SAFETY: as in `load`.
-        unsafe { core::mem::transmute::<v128, [i32; 4]>(product) }
+        unsafe { core::mem::transmute::<v128, [Pair; 4]>(product) }
     }
 
     #[derive(Clone, Copy)]
@@ -266,8 +303,8 @@ mod forms {
         }
 
         #[inline(always)]
-        pub fn plus(self, weight: i32, x: &[i32; 4]) -> Self {
-            Sums(i32x4_add(self.0, i32x4_dot_i16x8(i32x4_splat(weight), load(*x))))
+        pub fn plus(self, weight: Pair, x: &[Pair; 4]) -> Self {
+            Sums(i32x4_add(self.0, i32x4_dot_i16x8(splat(weight), load(x))))
         }
 
         #[inline(always)]
@@ -296,21 +333,29 @@ mod tests {
             let (pairs, groups, padded_rows, limit) = (length.div_ceil(2), outputs.div_ceil(4), padded(rows), most(length));
             let weight = |o: usize, j: usize| if j < length && o < outputs { word(seed, 50 * o + j, 32_767) } else { 0 };
             let number = |r: usize, j: usize| if j < length { word(seed ^ 1, 50 * r + j, limit) } else { 0 };
-            let mut matrix = vec![0; groups * pairs * 4];
+            let mut matrix = vec![[0; 2]; groups * pairs * 4];
             for o in 0..outputs {
                 for j in 0..pairs {
-                    matrix[(o / 4 * pairs + j) * 4 + o % 4] = pair(weight(o, 2 * j), weight(o, 2 * j + 1));
+                    matrix[(o / 4 * pairs + j) * 4 + o % 4] = [weight(o, 2 * j), weight(o, 2 * j + 1)];
                 }
             }
-            let mut x = vec![0; pairs * padded_rows];
+            let (mut x, mut double) = (vec![Lane::default(); pairs * padded_rows], vec![0; pairs * padded_rows]);
             for r in 0..rows {
-                (0..pairs).for_each(|j| x[place(j, r, pairs, padded_rows)] = pair(number(r, 2 * j), number(r, 2 * j + 1)));
+                for j in 0..pairs {
+                    let (at, pair) = (place(j, r, pairs, padded_rows), [number(r, 2 * j), number(r, 2 * j + 1)]);
+                    put(&mut x, at, pair);
+                    doubled::put(&mut double, at, pair);
+                }
             }
             let scale: Vec<f32> = (0..padded_rows).map(|r| 1e-6 * (1.0 + r as f32)).collect();
             let bias: Vec<f32> = (0..4 * groups).map(|o| o as f32 - 3.0).collect();
             let base: Vec<f32> = (0..4 * groups * padded_rows).map(|i| i as f32 / 7.0 - 5.0).collect();
             let mut out = vec![f32::NAN; 4 * groups * padded_rows];
-            linear_words(&matrix, pairs, &x, &scale, Around { bias: &bias, base: &base, relu }, &mut out);
+            let around = Around { bias: &bias, base: &base, relu };
+            linear_words(&matrix, pairs, &x, &scale, around, &mut out);
+            let mut doubled = vec![f32::NAN; out.len()];
+            walk(&matrix, pairs, &double, &scale, around, &mut doubled, doubled::panel);
+            prop_assert_eq!(&out, &doubled);
             for (r, scale) in scale.iter().enumerate().take(rows) {
                 for (o, bias) in bias.iter().enumerate().take(outputs) {
                     let exact: i64 = (0..length).map(|j| i64::from(weight(o, j)) * i64::from(number(r, j))).sum();
@@ -325,10 +370,10 @@ mod tests {
         #[test]
         fn a_scaled_column_is_rounded_to_nearest(a in -32_767i32..=32_767, b in -32_767i32..=32_767, by in prop::array::uniform2(-32_767i32..=32_767)) {
             let (a, b, first, second) = (a as i16, b as i16, by[0] as i16, by[1] as i16);
-            let mut out = [0; 4];
-            scale_columns(&[pair(a, b); 4], &[pair(first, second)], &mut out);
+            let mut out = [[0; 2]; 4];
+            scale_columns(&[[a, b]; 4], &[[first, second]], &mut out);
             let want = |a: i16, by: i16| (f64::from(a) * f64::from(by) / 32_768.0 + 0.5).floor() as i16;
-            prop_assert_eq!(out, [pair(want(a, first), want(b, second)); 4]);
+            prop_assert_eq!(out, [[want(a, first), want(b, second)]; 4]);
         }
     }
 
@@ -336,7 +381,7 @@ mod tests {
     fn a_matrix_is_packed_with_one_scale() {
         let (words, scale) = pack(&[1.0, -2.0, 9.0, 0.5, 4.0, 9.0], 3, 2, 2);
         assert_eq!(scale, 4.0 / 32_767.0);
-        assert_eq!(words, [pair(8_192, -16_384), pair(4_096, 32_767), 0, 0, 0, 0, 0, 0]);
+        assert_eq!(words, [[8_192, -16_384], [4_096, 32_767], [0; 2], [0; 2], [0; 2], [0; 2], [0; 2], [0; 2]]);
         assert_eq!((most(1), most(2), most(32), most(512)), (32_767, 32_767, 2_048, 128));
     }
 }

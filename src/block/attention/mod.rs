@@ -70,7 +70,7 @@ pub struct Attention {
 enum Product {
     Singles(Matrix),
     /// In pairs of 16 bits, and what all of them are multiplied with.
-    Words(Vec<i32>, f32),
+    Words(Vec<words::Pair>, f32),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ pub struct History {
     rows: usize,
     /// The vectors in panels of items, as singles, and as pairs of words with one scale an item.
     singles: Vec<f32>,
-    words: Vec<i32>,
+    words: Vec<words::Lane>,
     scale: Vec<f32>,
     /// The vectors in panels of dimensions.
     columns: Vec<f32>,
@@ -99,10 +99,9 @@ pub struct History {
 pub struct Work {
     /// `W_d diag(c)`.
     mixed: Vec<f32>,
-    mixed_words: Vec<i32>,
-    /// The candidate in words, and in pairs of them.
+    mixed_words: Vec<words::Pair>,
+    /// The candidate in words.
     query: Vec<i16>,
-    query_pairs: Vec<i32>,
     hidden: [Vec<f32>; 2],
     weights: Vec<f32>,
     sums: Vec<f32>,
@@ -198,7 +197,7 @@ impl Attention {
             count: 0,
             rows: 0,
             singles: vec![0.0; length * rows],
-            words: vec![0; self.pairs() * words],
+            words: vec![words::Lane::default(); self.pairs() * words],
             scale: vec![0.0; words],
             columns: vec![0.0; length * rows],
             part: vec![0.0; self.bias.len() * rows],
@@ -212,9 +211,8 @@ impl Attention {
         let widest = self.hidden.iter().fold(self.bias.len(), |most, layer| most.max(layer.matrix.outputs()));
         Work {
             mixed: vec![0.0; mixed * self.bias.len()],
-            mixed_words: vec![0; pairs * self.bias.len()],
+            mixed_words: vec![[0; 2]; pairs * self.bias.len()],
             query: vec![0; 2 * pairs],
-            query_pairs: vec![0; pairs],
             hidden: [vec![0.0; widest * rows], vec![0.0; widest * rows]],
             weights: vec![0.0; rows],
             sums: vec![0.0; length],
@@ -235,7 +233,7 @@ impl Attention {
         let (length, padded_rows) = (padded(dim), padded(count));
         (history.count, history.rows) = (count, padded_rows);
         history.singles.fill(0.0);
-        history.words.fill(0);
+        history.words.fill(words::Lane::default());
         history.scale.fill(0.0);
         history.columns.fill(0.0);
         let panels = history.columns.get_mut(..length * count).unwrap_or_default();
@@ -269,7 +267,7 @@ impl Attention {
                     None => int8::quantise_to(vector, words::most(dim), own),
                 };
                 for (j, two) in own.as_chunks::<2>().0.iter().enumerate() {
-                    history.words[linear::place(j, r, pairs, padded_rows)] = words::pair(two[0], two[1]);
+                    words::put(&mut history.words, linear::place(j, r, pairs, padded_rows), *two);
                 }
             }
         }
@@ -309,10 +307,7 @@ impl Attention {
             }
             Product::Words(numbers, scale) => {
                 let scale = scale * int8::quantise_to(candidate, 32_767, &mut work.query) * ROUNDING;
-                for (slot, two) in work.query_pairs.iter_mut().zip(work.query.as_chunks::<2>().0) {
-                    *slot = words::pair(two[0], two[1]);
-                }
-                scale_columns(numbers, &work.query_pairs, &mut work.mixed_words);
+                scale_columns(numbers, work.query.as_chunks::<2>().0, &mut work.mixed_words);
                 for (slot, own) in work.weights.iter_mut().zip(&history.scale) {
                     *slot = own * scale;
                 }

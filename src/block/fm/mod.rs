@@ -5,7 +5,7 @@ mod gradient;
 use super::error::{BlockError, finite};
 use super::table::{Numbers, Table};
 use crate::kernel::math::Lanes;
-use crate::kernel::{self, Quad, int8};
+use crate::kernel::{self, NARROW, Quad, int8};
 use alloc::vec::Vec;
 
 /// Pairwise interactions of sparse features, in time linear in their number.
@@ -70,8 +70,7 @@ struct Bytes {
     own: [f32; 2],
     /// Of the row, in every tile.
     scale: f32,
-    /// Signed bytes, the lowest first.
-    columns: [u32; 4],
+    columns: [i8; 16],
 }
 
 trait Record {
@@ -114,7 +113,7 @@ impl Record for Bytes {
 
     #[inline(always)]
     fn columns(&self) -> (Quad, Quad, Quad, Quad) {
-        int8::widen(self.columns)
+        int8::widen(&self.columns)
     }
 }
 
@@ -237,21 +236,37 @@ impl Fm {
         for (tile, slots) in tiles.zip(sum.as_chunks_mut::<TILE>().0) {
             let zero = Quad::splat(0.0);
             let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
-            for (feature, x) in features.iter().zip(values) {
-                let Some(record) = tile.get((*feature as usize).min(self.features)) else { break };
+            let mut from = own;
+            self.each(tile, features, values, |record, value| {
                 let [weight, half] = record.own();
-                own += weight * x - half * x * x;
-                let x = Quad::splat(record.scaled(*x));
-                let columns = record.columns();
-                (a, b, c, d) = (a + x * columns.0, b + x * columns.1, c + x * columns.2, d + x * columns.3);
-            }
+                from += weight * value - half * value * value;
+                let (x, columns) = (Quad::splat(record.scaled(value)), record.columns());
+                (a, b) = (a + x * columns.0, b + x * columns.1);
+                if !NARROW {
+                    (c, d) = (c + x * columns.2, d + x * columns.3);
+                }
+            });
+            own = from;
             let (slots, _) = slots.as_chunks_mut::<4>();
-            slots[0] = a.to_array();
-            slots[1] = b.to_array();
-            slots[2] = c.to_array();
-            slots[3] = d.to_array();
+            (slots[0], slots[1]) = (a.to_array(), b.to_array());
+            if NARROW {
+                self.each(tile, features, values, |record, value| {
+                    let (x, columns) = (Quad::splat(record.scaled(value)), record.columns());
+                    (c, d) = (c + x * columns.2, d + x * columns.3);
+                });
+            }
+            (slots[2], slots[3]) = (c.to_array(), d.to_array());
         }
         own
+    }
+
+    /// Shows the record of each feature of a tile, and the feature's value.
+    #[inline(always)]
+    fn each<R: Record>(&self, tile: &[R], features: &[u32], values: &[f32], mut show: impl FnMut(&R, f32)) {
+        for (feature, x) in features.iter().zip(values) {
+            let Some(record) = tile.get((*feature as usize).min(self.features)) else { break };
+            show(record, *x);
+        }
     }
 
     /// Joins two sets: adds the second sum to the first and returns the own score of both together.
@@ -327,9 +342,7 @@ fn pack(records: &mut [Bytes], step: usize, own: [f32; 2], scale: f32, row: &[i8
     let mut own = own;
     for (record, columns) in records.iter_mut().step_by(step).zip(row.chunks(TILE)) {
         (record.own, record.scale) = (own, scale);
-        for (at, q) in columns.iter().enumerate() {
-            record.columns[at / 4] |= u32::from(q.cast_unsigned()) << (8 * (at % 4));
-        }
+        record.columns[..columns.len()].copy_from_slice(columns);
         own = [0.0; 2];
     }
 }
