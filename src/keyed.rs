@@ -26,6 +26,44 @@ impl Hasher for KeyHasher {
 /// A map by key.
 pub type KeyMap<V> = hashbrown::HashMap<u64, V, BuildHasherDefault<KeyHasher>>;
 
+/// A map by key whose values stand in a list, in the order in which their keys came.
+///
+/// A table is compiled anew for each type of value, and a list is not much: all of these maps share the one table of places.
+#[derive(Clone, Debug, Default)]
+pub struct Keyed<V> {
+    places: KeyMap<u32>,
+    values: Vec<V>,
+}
+
+impl<V: Default> Keyed<V> {
+    /// What stands under `key`.
+    pub fn get(&self, key: u64) -> Option<&V> {
+        self.values.get(*self.places.get(&key)? as usize)
+    }
+
+    /// What stands under `key`, made where nothing does.
+    pub fn entry(&mut self, key: u64) -> &mut V {
+        let next = self.values.len();
+        let at = *self.places.entry(key).or_insert(next as u32) as usize;
+        if at >= next {
+            self.values.push(V::default());
+        }
+        &mut self.values[at]
+    }
+
+    /// All, by rising key.
+    pub fn sorted(&self) -> impl ExactSizeIterator<Item = (u64, &V)> {
+        sorted(&self.places).into_iter().map(|(key, at)| (key, &self.values[at as usize]))
+    }
+}
+
+#[inline(never)]
+fn sorted(places: &KeyMap<u32>) -> Vec<(u64, u32)> {
+    let mut all: Vec<_> = places.iter().map(|(key, at)| (*key, *at)).collect();
+    all.sort_unstable();
+    all
+}
+
 /// A map by numbers, in their order. Numbers that come in rising order are appended; others cost a move of those above them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbered<V>(Vec<(u32, V)>);
@@ -85,6 +123,16 @@ impl<V> Default for Numbered<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_found_and_come_out_in_their_order() {
+        let mut map = Keyed::default();
+        for (key, more) in [(7, 1), (3, 2), (7, 4), (u64::MAX, 8), (3, 16)] {
+            *map.entry(key) += more;
+        }
+        assert_eq!(map.sorted().collect::<Vec<_>>(), [(3, &18), (7, &5), (u64::MAX, &8)]);
+        assert_eq!([3, 4].map(|key| map.get(key)), [Some(&18), None]);
+    }
 
     #[test]
     fn numbers_are_found_replaced_and_kept_in_order() {

@@ -167,7 +167,7 @@ impl Engine {
     }
 
     fn strongest<'a>(&self, words: &'a [Word]) -> Option<&'a Word> {
-        let weight = |w: &Word| self.observe.memory.words.get(&w.key).map_or(0.0, |c| c.weight[0].abs());
+        let weight = |w: &Word| self.observe.memory.words.get(w.key).map_or(0.0, |c| c.weight[0].abs());
         words.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)))
     }
 
@@ -186,7 +186,7 @@ impl Engine {
             for (field, word) in event.item.all_words() {
                 let name = (field, word.text.as_str());
                 let new = || {
-                    let counter = self.observe.memory.words.get(&word.key).copied().unwrap_or_default();
+                    let counter = self.observe.memory.words.get(word.key).copied().unwrap_or_default();
                     let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
                     let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
                     Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }

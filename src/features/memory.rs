@@ -2,7 +2,7 @@
 
 use super::counters::{Affinity, Habit, ItemMemory};
 use crate::codec::{Reader, Writer};
-use crate::keyed::KeyMap;
+use crate::keyed::Keyed;
 use crate::schema::Schema;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -83,9 +83,9 @@ pub struct Memory {
     /// Everything together.
     pub all: Affinity,
     /// By word of a field.
-    pub words: KeyMap<Affinity>,
+    pub words: Keyed<Affinity>,
     /// By item, and by group: keys of both are hashes of 64 bits.
-    pub items: KeyMap<ItemMemory>,
+    pub items: Keyed<ItemMemory>,
     /// One habit for each scaled number field, over what was chosen.
     pub habits: Vec<Habit>,
     /// Explicit values.
@@ -140,18 +140,16 @@ impl Memory {
     pub fn encode(&self, out: &mut Writer) {
         out.zigzag(self.now_ms);
         self.all.encode(out);
-        let mut words: Vec<_> = self.words.iter().collect();
-        words.sort_unstable_by_key(|(key, _)| **key);
+        let words = self.words.sorted();
         out.count(words.len());
         for (key, counter) in words {
-            out.u64(*key);
+            out.u64(key);
             counter.encode(out);
         }
-        let mut items: Vec<_> = self.items.iter().collect();
-        items.sort_unstable_by_key(|(key, _)| **key);
+        let items = self.items.sorted();
         out.count(items.len());
         for (key, item) in items {
-            out.u64(*key);
+            out.u64(key);
             out.u32(item.unanswered);
             out.u32(item.shown);
             out.u32(item.acts);
@@ -183,18 +181,17 @@ impl Memory {
         let mut memory = Self { now_ms: bytes.zigzag(), all: Affinity::decode(bytes), ..Self::default() };
         for _ in 0..bytes.count() {
             let key = bytes.u64();
-            memory.words.insert(key, Affinity::decode(bytes));
+            *memory.words.entry(key) = Affinity::decode(bytes);
         }
         for _ in 0..bytes.count() {
             let key = bytes.u64();
-            let item = ItemMemory {
+            *memory.items.entry(key) = ItemMemory {
                 unanswered: bytes.u32(),
                 shown: bytes.u32(),
                 acts: bytes.u32(),
                 weight: bytes.f32(),
                 turned_down: bytes.u8() != 0,
             };
-            memory.items.insert(key, item);
         }
         for _ in 0..bytes.count() {
             memory.habits.push(Habit::decode(bytes));

@@ -211,7 +211,7 @@ impl Layout {
                 let (user, odds) = rates.rates[h];
                 let mut sum = 0.0;
                 for word in words {
-                    let counter = memory.words.get(&word.key).unwrap_or(&none);
+                    let counter = memory.words.get(word.key).unwrap_or(&none);
                     let (trials, hits, acted) = counter.at(&schema.half_lives, h, context.now_ms);
                     let lift = log_odds(rate(trials, hits, user, WORD_SMOOTHING)) - odds;
                     sum += lift;
@@ -231,7 +231,7 @@ impl Layout {
             put(ln(1.0 + seen * share));
             put(squash(weight * share));
         }
-        let item = memory.items.get(&candidate.item.wire()).copied().unwrap_or_default();
+        let item = memory.items.get(candidate.item.wire()).copied().unwrap_or_default();
         put(ln(1.0 + item.unanswered as f32));
         put(ln(1.0 + item.acts as f32));
         put(squash(item.weight));

@@ -8,7 +8,7 @@ use crate::schema::Schema;
 pub fn penalty(schema: &Schema, memory: &Memory, item: &Item) -> f32 {
     let policy = &schema.policy;
     let key = item.group(schema).unwrap_or_else(|| item.wire());
-    let unanswered = memory.items.get(&key).map_or(0, |m| m.unanswered);
+    let unanswered = memory.items.get(key).map_or(0, |m| m.unanswered);
     let over = unanswered.saturating_add(1).saturating_sub(policy.fatigue_after);
     policy.fatigue_penalty * over.min(100) as f32
 }

@@ -18,7 +18,7 @@ pub fn passes(
         .iter()
         .any(|b| schema.field(&b.field).is_ok_and(|field| item.words(field).iter().any(|w| w.text == b.value)));
     // What the user turned down stays away, whatever else was done with it before, until the user turns to it again.
-    let turned_down = |key: u64| memory.and_then(|m| m.items.get(&key)).is_some_and(|m| m.turned_down);
+    let turned_down = |key: u64| memory.and_then(|m| m.items.get(key)).is_some_and(|m| m.turned_down);
     let liked = !turned_down(item.wire()) && !item.group(schema).is_some_and(turned_down);
     stocked && wanted && liked
 }

@@ -214,7 +214,7 @@ impl Observe {
         memory.acts = memory.acts.saturating_add(increment.act as u32);
         memory.all.add(half_lives, now_ms, increment);
         for (_, word) in event.item.all_words() {
-            memory.words.entry(word.key).or_default().add(half_lives, now_ms, increment);
+            memory.words.entry(word.key).add(half_lives, now_ms, increment);
         }
         if increment.trial > 0.0 || increment.hit > 0.0 {
             for (average, share) in memory.outcomes.iter_mut().zip([0.2, 0.05]) {
@@ -227,7 +227,7 @@ impl Observe {
         }
         // Variants of one thing share what was shown of it and what was said to it.
         for key in [Some(event.item.wire()), event.item.group(&self.schema)].into_iter().flatten() {
-            let item = memory.items.entry(key).or_default();
+            let item = memory.items.entry(key);
             if increment.act > 0.0 {
                 item.acts = item.acts.saturating_add(1);
                 item.unanswered = 0;
@@ -277,7 +277,7 @@ impl Observe {
                     Some(Rule::Follows { positive, .. }) => positive & (1 << event.action) != 0,
                     _ => weight > 0.0,
                 };
-                let item = self.memory.items.get(&event.item.wire()).copied().unwrap_or_default();
+                let item = self.memory.items.get(event.item.wire()).copied().unwrap_or_default();
                 if role == Role::Impression {
                     trial = 1.0;
                 } else if positive && (item.acts == 0 || item.unanswered > 0) {
