@@ -110,12 +110,13 @@ export function cbLearn(engine, workload) {
   }
 }
 
-function dinBy(engine, workload, keep) {
+/** The bundle of the workload; its probe is the first candidate. */
+export const dinBundle = (workload) => bundles.din(workload, reference.din({ ...workload, candidates: workload.candidates.subarray(0, 1) }))
+
+function dinBy(engine, workload, keep, bundle = dinBundle(workload)) {
   const { exports } = engine
   const { items, history, candidates } = workload
-  // Of the first candidate, the bundle's probe.
-  const logits = reference.din({ ...workload, candidates: candidates.subarray(0, 1) })
-  const of = engine.load(bundles.din(workload, logits))
+  const of = engine.load(bundle)
   if (keep) exports.keep(of, items)
   const [recent, ids, to] = [engine.room(history.byteLength), engine.room(candidates.byteLength), engine.room(4 * candidates.length)]
   exports.attend(of, recent, history.length, ids, candidates.length, to)
@@ -131,15 +132,38 @@ function dinBy(engine, workload, keep) {
 }
 
 /** Everything in the call. */
-export const din = (engine, workload) => dinBy(engine, workload, false)
+export const din = (engine, workload, bundle) => dinBy(engine, workload, false, bundle)
 /** What depends on the items alone is worked out once per bundle, as the engine does it. */
 export const dinKept = (engine, workload) => dinBy(engine, workload, true)
+
+function encoder(engine, workload) {
+  const scores = reference.sasrecScores(workload)
+  const top = scores.reduce((best, score, item) => (score > scores[best] ? item : best), 0)
+  return engine.load(bundles.sasrec(workload, [top, scores[top]]))
+}
+
+/** The scores of so many candidates, by what is kept of the items. */
+export function sequence(engine, workload, candidates) {
+  const { exports } = engine
+  const { history, items } = workload
+  const of = encoder(engine, workload)
+  exports.keep(of, items)
+  const [recent, ids, to] = [engine.room(history.byteLength), engine.room(4 * candidates), engine.room(4 * candidates)]
+  engine.view(Int32Array, ids, candidates).set(Int32Array.from({ length: candidates }, (_, item) => item))
+  exports.attend(of, recent, history.length, ids, candidates, to)
+  const [input, answer, out] = [engine.view(Int32Array, recent, history.length), engine.view(Float32Array, to, candidates), new Float32Array(candidates)]
+  return () => {
+    input.set(history)
+    exports.attend(of, recent, history.length, ids, candidates, to)
+    out.set(answer)
+    return out
+  }
+}
+
 export function sasrec(engine, workload) {
   const { exports } = engine
   const { history, most } = workload
-  const scores = reference.sasrecScores(workload)
-  const top = scores.reduce((best, score, item) => (score > scores[best] ? item : best), 0)
-  const of = engine.load(bundles.sasrec(workload, [top, scores[top]]))
+  const of = encoder(engine, workload)
   const [recent, index, values] = [engine.room(history.byteLength), engine.room(4 * most), engine.room(4 * most)]
   exports.retrieve(of, recent, history.length, most, index, values)
   const input = engine.view(Int32Array, recent, history.length)

@@ -1,4 +1,4 @@
-//! What is changed in a linked module: exported globals are taken out, and imports get short names.
+//! What is changed in a linked module: exported globals are taken out, what only wasm-bindgen reads too, and imports get short names.
 //!
 //! Some iOS clients refuse a module that exports a global. The tool wasm-bindgen 0.2.129 exports two addresses
 //! (`__abort_handler`, `__instance_terminated`) that the glue of a build that aborts on panic never reads.
@@ -41,7 +41,8 @@ impl Reencode for ForPhones<'_> {
     ) -> Result<(), Error> {
         for export in section {
             let export = export?;
-            if export.kind != ExternalKind::Global {
+            // What tells wasm-bindgen of types stands in modules that it has not been over.
+            if export.kind != ExternalKind::Global && !export.name.starts_with("__wbindgen_describe") {
                 self.parse_export(exports, export)?;
             }
         }
@@ -109,10 +110,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exported_globals_go_and_everything_else_stays() {
+    fn exported_globals_and_descriptions_go_and_everything_else_stays() {
         let module = wat::parse_str(
             r#"(module (global (export "g") i32 (i32.const 7)) (memory (export "memory") 1)
-                 (func (export "f") (result i32) (global.get 0)))"#,
+                 (func (export "f") (result i32) (global.get 0))
+                 (func (export "__wbindgen_describe_f")))"#,
         )
         .unwrap();
         let text = export_names(&for_phones(&module, &Names::new()).unwrap());

@@ -97,11 +97,11 @@ export function deltaOf(base, bundle) {
 /**
  * Puts a version on the network.
  * @param {import('./phone.mjs').Phone} phone
- * @param {{version?: number, bias?: number, tiers?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number, from?: number, delta?: Uint8Array | number}} [how]
- *   `space` is what the bundle says of itself; `from` is the bias of the bundle that a delta builds on, `delta` what is there instead of it
+ * @param {{version?: number, bias?: number, bytes?: Uint8Array, tiers?: number, space?: string, manifest?: any, key?: object, forged?: boolean, bundle?: Uint8Array | number, from?: number, delta?: Uint8Array | number}} [how]
+ *   `bytes` are those of a bundle of the caller's own; `space` is what the bundle says of itself; `from` is the bias of the bundle that a delta builds on, `delta` what is there instead of it
  */
 export function publish(phone, how = {}) {
-  const bundle = bundleOf(how.bias || 0.5, how.space, how.tiers)
+  const bundle = how.bytes || bundleOf(how.bias || 0.5, how.space, how.tiers)
   const path = `bundles/${sha256(bundle)}.safetensors`
   const nowMs = Math.floor(phone.clock.nowMs)
   const payload = Object.assign({
