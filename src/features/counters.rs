@@ -125,6 +125,8 @@ pub struct Habit {
 
 impl Habit {
     const MEMORY: f32 = 50.0;
+    /// Numbers that lie where they are expected, imagined beside few.
+    const SMOOTHING: f32 = 4.0;
 
     /// Adds a number.
     #[cfg_attr(zhiji_phone, optimize(speed))]
@@ -135,9 +137,11 @@ impl Habit {
         self.variance += (delta * (x - self.mean) - self.variance) / self.n;
     }
 
-    /// Distance of `x` in standard deviations (at least 0.25 of the scale's unit each); 0 while there is no habit.
+    /// Distance of `x` in standard deviations (at least 0.25 of the scale's unit each), less where the habit is of few numbers; 0 while there is none.
     pub fn offset(&self, x: f32) -> f32 {
-        if self.n < 1.0 { 0.0 } else { ((x - self.mean) / (self.variance.max(0.0) + 0.0625).sqrt()).clamp(-4.0, 4.0) }
+        // A state that was tampered with may hold any bits.
+        let share = if self.n >= 1.0 { self.n / (self.n + Self::SMOOTHING) } else { 0.0 };
+        share * ((x - self.mean) / (self.variance.max(0.0) + 0.0625).sqrt()).clamp(-4.0, 4.0)
     }
 
     /// Writes the habit, bit for bit.

@@ -20,6 +20,8 @@ use memory::{LIKENESS_MOST, Memory};
 const WORD_SMOOTHING: f32 = 4.0;
 /// Weight of one half against the user's few trials.
 const USER_SMOOTHING: f32 = 2.0;
+/// Choices that shared nothing, imagined beside the user's few last ones.
+const LIKENESS_SMOOTHING: f32 = 8.0;
 
 /// The moment of a ranking.
 #[derive(Clone, Copy, Debug, Default)]
@@ -259,7 +261,7 @@ fn squash(x: f32) -> f32 {
     if x < 0.0 { -ln(1.0 - x) } else { ln(1.0 + x) }
 }
 
-/// Mean share of the candidate's words that each of the last chosen items has.
+/// Mean share of the candidate's words that each of the last chosen items has, pulled towards none where few were chosen.
 fn likeness(memory: &Memory, all: Option<&KeyMap<u32>>, item: &Item) -> f32 {
     let last = memory.recent.len().min(LIKENESS_MOST);
     if last == 0 {
@@ -277,7 +279,7 @@ fn likeness(memory: &Memory, all: Option<&KeyMap<u32>>, item: &Item) -> f32 {
         }
     }
     let words = item.keys().len();
-    if words == 0 { 0.0 } else { shared as f32 / (words as f32 * last as f32) }
+    if words == 0 { 0.0 } else { shared as f32 / (words as f32 * (last as f32 + LIKENESS_SMOOTHING)) }
 }
 
 #[cfg(test)]
