@@ -4,31 +4,44 @@ use zhiji::block::matrix;
 
 pub use zhiji::block::matrix::transpose;
 
-/// `out[m × n] += a[m × k] · b[k × n]`, row-major.
-pub fn add_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
-    widest(|| matrix::add_product(a, b, out, shape));
-}
+/// Makes of one body a function that is compiled twice, once for AVX2, and takes the form that the machine has. What the body calls is compiled with it
+/// where it is marked `inline(always)`.
+macro_rules! wide {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        $visible fn $name($($argument: $kind),*) {
+            #[inline(always)]
+            fn plain($($argument: $kind),*) $body
 
-/// `out[k × n] += aᵀ · b` for `a[m × k]` and `b[m × n]`, row-major: how a weight moves whose input was `a`.
-pub fn add_transposed_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
-    widest(|| matrix::add_transposed_product(a, b, out, shape));
-}
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn with_avx2($($argument: $kind),*) {
+                plain($($argument),*);
+            }
 
-/// Does what is asked as code for the widest registers that this machine has, as far as that is compiled into its caller.
-#[inline(always)]
-pub fn widest<T>(of: impl FnOnce() -> T) -> T {
-    #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the machine has just said that it has these instructions.
-        return unsafe { with_avx2(of) };
+            #[cfg(target_arch = "x86_64")]
+            if std::is_x86_feature_detected!("avx2") {
+                // SAFETY: the machine has just said that it has these instructions.
+                return unsafe { with_avx2($($argument),*) };
+            }
+            plain($($argument),*);
+        }
+    };
+}
+pub(crate) use wide;
+
+wide! {
+    /// `out[m × n] += a[m × k] · b[k × n]`, row-major.
+    pub fn add_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
+        matrix::add_product(a, b, out, shape);
     }
-    of()
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2<T>(of: impl FnOnce() -> T) -> T {
-    of()
+wide! {
+    /// `out[k × n] += aᵀ · b` for `a[m × k]` and `b[m × n]`, row-major: how a weight moves whose input was `a`.
+    pub fn add_transposed_product(a: &[f32], b: &[f32], out: &mut [f32], shape: (usize, usize, usize)) {
+        matrix::add_transposed_product(a, b, out, shape);
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 pub mod build;
 mod layers;
-pub mod matrix;
+mod matrix;
 pub mod params;
 pub mod pass;
 

@@ -1,7 +1,6 @@
 //! How steps are taken.
 
 use super::settings::{Optimiser, Settings};
-use crate::lab::network::matrix::widest;
 use crate::lab::network::params::{Gradient, Gradients, Params, Tensor};
 
 /// What an optimiser keeps of each number, and how often each row was moved.
@@ -87,7 +86,7 @@ impl Stepper {
                     if tells {
                         before.clone_from(&tensor.numbers);
                     }
-                    widest(|| self.apply(at, 0, (&mut tensor.numbers, slopes), rate, tensor.penalised));
+                    self.apply(at, 0, (&mut tensor.numbers, slopes), rate, tensor.penalised);
                     if let Some(moved) = &mut moved {
                         moved(at, 0, &before, &tensor.numbers);
                     }
@@ -106,7 +105,7 @@ impl Stepper {
                             before.clear();
                             before.extend_from_slice(numbers);
                         }
-                        widest(|| self.apply(at, *row, (numbers, slopes), rate, tensor.penalised));
+                        self.apply(at, *row, (numbers, slopes), rate, tensor.penalised);
                         if let Some(moved) = &mut moved {
                             moved(at, *row, &before, numbers);
                         }
@@ -139,7 +138,6 @@ impl Stepper {
         self.corrections[at]
     }
 
-    #[inline(always)]
     fn apply(&mut self, at: usize, row: u32, (w, slopes): (&mut [f32], &[f32]), rate: f32, penalised: bool) {
         let from = row as usize * w.len();
         let t = self.memory[at].steps[row as usize] + 1;

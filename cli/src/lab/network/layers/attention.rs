@@ -2,7 +2,7 @@
 
 use super::super::Layer;
 use super::super::build::{Builder, First, Keys, Made};
-use super::super::matrix::widest;
+use super::super::matrix::wide;
 use super::super::params::{Params, fill_lists};
 use super::super::pass::{At, Batch, Side};
 use super::item::Vectors;
@@ -80,6 +80,31 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     Ok((Box::new(block), Side::Pair, dim))
 }
 
+wide! {
+    fn forward(
+        shape: Shape,
+        weights: &[gradient::Layer<f32>],
+        read: (&[f32], &[f32]),
+        room: (&mut Kept<f32>, &mut Room<f32>),
+        out: &mut [f32],
+    ) {
+        gradient::forward(shape, weights, read, &mut |_, _| {}, room, out);
+    }
+}
+
+wide! {
+    fn backward(
+        shape: Shape,
+        weights: &[gradient::Layer<f32>],
+        room: (&Kept<f32>, &mut Room<f32>),
+        read: (&[f32], &[f32], &[f32]),
+        into: &mut [gradient::Layer<f32>],
+        by: (&mut [f32], &mut [f32]),
+    ) {
+        gradient::backward(shape, weights, room, read, into, by);
+    }
+}
+
 impl Attention {
     fn shape(&self) -> Shape {
         Shape { dim: self.vectors.dim, activation: self.activation.engine(), softmax: self.softmax }
@@ -121,8 +146,7 @@ impl Layer for Attention {
             }
             passed.items.extend(past.iter().rev());
             let read = (&vectors[from..], &items[*item as usize * dim..][..dim]);
-            let room = (kept, &mut passed.room);
-            widest(|| gradient::forward(shape, &weights, read, &mut |_, _| {}, room, out));
+            forward(shape, &weights, read, (kept, &mut passed.room), out);
         }
         at.scratch[HISTORY] = vectors;
         *at.kept = Some(passed);
@@ -148,8 +172,7 @@ impl Layer for Attention {
             let by_item = if learns { &mut numbers.slope[row.clone()] } else { &mut spare };
             let read = (&at.scratch[HISTORY][span.clone()], &numbers.out[row], slope);
             let by = (&mut slopes[span], by_item);
-            let room = (kept, &mut passed.room);
-            widest(|| gradient::backward(shape, &weights, room, read, &mut into, by));
+            backward(shape, &weights, (kept, &mut passed.room), read, &mut into, by);
         }
         at.gradients.add_lists(&self.tensors, lists(&mut into));
         if learns {

@@ -105,22 +105,18 @@ impl Layer for Fm {
         sum.resize(rows * dim, 0.0);
         matrix::add_product(&x, factors, sum, (rows, width, dim));
         let bias = params[self.bias].numbers[0];
-        let batch = at.batch;
-        let rows = at.own.out.iter_mut().zip(sum.chunks_exact_mut(dim)).enumerate();
-        matrix::widest(|| {
-            for (row, (slot, sum)) in rows {
-                let mut own = alone(weight, &half, &x[row * width..][..width]);
-                if let Some(hashed) = &self.hashed {
-                    let item = batch.items[batch.read(Side::Pair, row, Side::Item)];
-                    for bucket in hashed.words.of(item) {
-                        let factors = params[hashed.factors].row(*bucket);
-                        own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * kernel::dot(factors, factors);
-                        kernel::axpy(1.0, factors, sum);
-                    }
+        for (row, (slot, sum)) in at.own.out.iter_mut().zip(sum.chunks_exact_mut(dim)).enumerate() {
+            let mut own = alone(weight, &half, &x[row * width..][..width]);
+            if let Some(hashed) = &self.hashed {
+                let item = at.batch.items[at.batch.read(Side::Pair, row, Side::Item)];
+                for bucket in hashed.words.of(item) {
+                    let factors = params[hashed.factors].row(*bucket);
+                    own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * kernel::dot(factors, factors);
+                    kernel::axpy(1.0, factors, sum);
                 }
-                *slot = bias + (own + 0.5 * kernel::dot(sum, sum));
             }
-        });
+            *slot = bias + (own + 0.5 * kernel::dot(sum, sum));
+        }
         (at.scratch[X], at.scratch[HALF]) = (x, half);
     }
 
@@ -134,16 +130,14 @@ impl Layer for Fm {
         squares.resize(width, 0.0);
         let weight = at.gradients.whole(self.weight);
         let slopes = &at.own.slope;
-        matrix::widest(|| {
-            for (row, (slope, sum)) in slopes.iter().zip(sum.chunks_exact_mut(dim)).enumerate() {
-                let x = &x[row * width..][..width];
-                for ((weight, square), x) in weight.iter_mut().zip(&mut squares).zip(x) {
-                    *weight += slope * x;
-                    *square += slope * x * x;
-                }
-                sum.iter_mut().for_each(|s| *s *= slope);
+        for (row, (slope, sum)) in slopes.iter().zip(sum.chunks_exact_mut(dim)).enumerate() {
+            let x = &x[row * width..][..width];
+            for ((weight, square), x) in weight.iter_mut().zip(&mut squares).zip(x) {
+                *weight += slope * x;
+                *square += slope * x * x;
             }
-        });
+            sum.iter_mut().for_each(|s| *s *= slope);
+        }
         let factors = at.gradients.whole(self.factors);
         matrix::add_transposed_product(&x, &sum, factors, (rows, width, dim));
         let own = params[self.factors].numbers.chunks_exact(dim);
