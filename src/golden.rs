@@ -11,6 +11,7 @@ use crate::block::net::{Cross, CrossWeights, Mlp, Mmoe, MmoeWeights};
 use crate::block::{Blend, Calibration, Net, Side, Wide};
 use crate::head::{BayesLinear, Mixture, Prior};
 use crate::kernel::{self, math};
+use crate::rng::SplitMix;
 use alloc::rc::Rc;
 
 /// Lengths that meet every path of a kernel: empty, only a tail, whole groups, groups and a tail, long.
@@ -40,18 +41,12 @@ const EDGES: [f32; 20] = [
     f32::NAN,
 ];
 
-/// SplitMix64: integers only, the same everywhere.
-///
-/// # Source
-/// Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, figure 16.
-struct Sequence(u64);
+/// Numbers to compute with.
+struct Sequence(SplitMix);
 
 impl Sequence {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.word()
     }
 
     /// A multiple of 2⁻²² in `[−2, 2)`: exact, hence the same on every platform before any arithmetic.
@@ -108,7 +103,7 @@ impl Bits {
 /// ```
 pub fn golden_bits() -> Vec<u32> {
     let mut bits = Bits(Vec::new());
-    let mut sequence = Sequence(0x7a68_696a_6900_0001);
+    let mut sequence = Sequence(SplitMix(0x7a68_696a_6900_0001));
     kernels(&mut bits, &mut sequence);
     single_precision(&mut bits, &mut sequence);
     double_precision(&mut bits, &mut sequence);

@@ -9,24 +9,13 @@ mod made;
 use self::made::{Of, made};
 use serde_json::{Value, json};
 use zhiji::bundle;
+use zhiji::rng::SplitMix;
 
 /// How many items have rows.
 const ITEMS: usize = 11;
 /// The length of their vectors: of bytes, and of singles.
 const BYTES: usize = 8;
 const SINGLES: usize = 5;
-
-/// SplitMix64 over integers, as in `src/golden.rs`.
-struct Draws(u64);
-
-impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 fn key(n: u64) -> String {
     format!("{n:016x}")
@@ -179,8 +168,8 @@ fn tensors() -> Vec<(String, Vec<usize>, Of)> {
 
 /// The bundle's bytes; the same on every call.
 pub fn golden_bundle() -> Vec<u8> {
-    let mut draws = Draws(0x7a68_696a_6900_0002);
-    made(&spec(), &tensors(), &mut || draws.next())
+    let mut draws = SplitMix(0x7a68_696a_6900_0002);
+    made(&spec(), &tensors(), &mut || draws.word())
 }
 
 /// What the self-test page holds a phone to: the bundle, and how many words its answers are and their FNV-1a.

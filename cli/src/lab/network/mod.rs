@@ -158,7 +158,7 @@ impl Network {
             blocks: Vec::new(),
             params: Vec::new(),
             labels: setting.labels.len(),
-            noise: Noise(setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0005_eed0_fb10_c4e5),
+            noise: Noise::new(setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0005_eed0_fb10_c4e5),
             rows: None,
             name: String::new(),
             frozen: false,

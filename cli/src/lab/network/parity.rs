@@ -139,7 +139,7 @@ fn logits_and_gradients_of_every_block_are_those_of_pytorch() {
         let chunk = chunk(case, &names, &layout, &standard);
         let (mut at, mut batch) = (network.pass(&params), Batch::default());
         let rows: Vec<u32> = (0..chunk.len() as u32).collect();
-        objective.gather(&chunk, &rows, &mut Noise(1), &mut batch);
+        objective.gather(&chunk, &rows, &mut Noise::new(1), &mut batch);
         network.forward(&mut at, &params, &chunk, &batch);
         let (mut logits, mut slopes, tasks) = (at.logits.clone(), Vec::new(), network.tasks.len());
         for ((row, example), expected) in case.examples.iter().enumerate().zip(&case.logits) {

@@ -2,6 +2,7 @@
 
 use super::params::{Gradients, Params};
 use crate::lab::examples::Chunk;
+use zhiji::rng::SplitMix;
 
 /// What a block's numbers depend on, as in a bundle: they are computed once for each user, item or pair of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,20 +75,19 @@ pub type Kept = Option<Box<dyn std::any::Any + Send>>;
 /// Numbers that a block keeps from its forward to its backward walk.
 pub type Scratch = [Vec<f32>; 32];
 
-/// Numbers that need not be unpredictable: masks of dropout, noise.
-///
-/// # Source
-/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, figure 10 (SplitMix64's mixing).
+/// Masks of dropout, noise.
 #[derive(Clone, Debug)]
-pub struct Noise(pub u64);
+pub struct Noise(SplitMix);
 
 impl Noise {
+    /// What follows from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(SplitMix(seed))
+    }
+
     /// 64 bits.
     pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.word()
     }
 
     /// Uniform in [0, 1).
@@ -121,7 +121,7 @@ pub struct Disturbance {
 
 impl Disturbance {
     /// None.
-    pub const OFF: Self = Self { noise: Noise(0), dropout: 0.0, input: 0.0, hide: 0.0 };
+    pub const OFF: Self = Self { noise: Noise::new(0), dropout: 0.0, input: 0.0, hide: 0.0 };
 }
 
 /// What a block sees of a batch.

@@ -49,7 +49,7 @@ fn loss(
     let mut batch = Batch::default();
     let rows: Vec<u32> = (40..56).collect();
     let found = shop.examples.train.with(0, &shop.examples.standard, |chunk| {
-        objective.gather(chunk, &rows, &mut Noise(5), &mut batch);
+        objective.gather(chunk, &rows, &mut Noise::new(5), &mut batch);
         network.forward(&mut at, params, chunk, &batch);
         let (mut logits, mut slopes) = (std::mem::take(&mut at.logits), Vec::new());
         let sum =
@@ -67,7 +67,7 @@ fn loss(
 fn check(shop: &Planted, text: &str) {
     let config = config(text);
     let (network, mut params) = Network::new(&shop.setting(3), &config.blocks, &config.tiers).expect("a network");
-    let mut noise = Noise(11);
+    let mut noise = Noise::new(11);
     // Zeros and ones would hide what multiplies them.
     params.iter_mut().flat_map(|tensor| &mut tensor.numbers).for_each(|x| *x += 0.1 * noise.normal());
     let shape = (shop.labels.len(), network.reads_pairs);
@@ -135,7 +135,7 @@ fn what_learns_is_what_phones_compute() {
     for text in STACKS {
         let config = config(text);
         let (network, mut params) = Network::new(&shop.setting(3), &config.blocks, &config.tiers).expect("a network");
-        let mut noise = Noise(11);
+        let mut noise = Noise::new(11);
         params.iter_mut().flat_map(|tensor| &mut tensor.numbers).for_each(|x| *x += 0.1 * noise.normal());
         let bytes = crate::lab::train::bundle_of(&network, &params, &shop).expect("a bundle");
         let bundle = zhiji::bundle::load(&bytes, "shop").expect("loads");

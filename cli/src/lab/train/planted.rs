@@ -46,7 +46,7 @@ pub fn planted(count: usize, buckets: usize, labels: usize) -> Planted {
     let items: Vec<CatalogueItem> = (0..ITEMS)
         .map(|i| CatalogueItem { wire: key(format!("i{i}")), words: vec![(0, key(format!("category\x1fc{}", i % 4)))] })
         .collect();
-    let mut noise = Noise(7);
+    let mut noise = Noise::new(7);
     let width = layout.len();
     let mut rows = Vec::new();
     let mut past: Vec<u32> = Vec::new();

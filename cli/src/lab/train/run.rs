@@ -342,7 +342,7 @@ impl Run<'_> {
         seed: u64,
     ) {
         let now = &mut state.progress;
-        let mut draw = Noise(seed ^ now.step.wrapping_mul(0xa24b_aed4_963e_e407));
+        let mut draw = Noise::new(seed ^ now.step.wrapping_mul(0xa24b_aed4_963e_e407));
         let how = How { learn: true, draw: draw.word(), total: batch.len() };
         let loss = self.learning.walk(chunk, (&mut self.worker, helpers), params, batch, how);
         let done = now.seen as f32 / (total * self.learning.settings.epochs).max(1) as f32;

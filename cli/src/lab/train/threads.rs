@@ -136,7 +136,7 @@ impl Learning<'_> {
         (number, rows): (u64, &[u32]),
         how: How,
     ) -> f64 {
-        let mut noise = Noise(how.draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        let mut noise = Noise::new(how.draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
         self.objective.gather(chunk, rows, &mut noise, batch);
         pass.disturbance = Disturbance::OFF;
         if how.learn {

@@ -6,7 +6,7 @@ use zhiji::block::Calibration;
 
 /// Logits and outcomes whose odds are those of `truth(logit)`, sorted.
 fn outcomes(count: usize, truth: impl Fn(f32) -> f32) -> Vec<(f32, bool)> {
-    let mut noise = Noise(5);
+    let mut noise = Noise::new(5);
     let each = |_| {
         let z = 1.5 * noise.normal();
         (z, f64::from(noise.uniform()) < sigmoid_f64(f64::from(truth(z))))

@@ -7,7 +7,7 @@ fn items_are_drawn_as_often_as_their_weights_say() {
     let weights = [5.0, 0.5, 2.0, 0.0, 2.5];
     let alias = Alias::new(&weights);
     let mut counts = [0u32; 5];
-    let mut noise = Noise(3);
+    let mut noise = Noise::new(3);
     (0..100_000).for_each(|_| counts[alias.draw(&mut noise)] += 1);
     for ((count, weight), log_chance) in counts.iter().zip(weights).zip(&alias.log_chance) {
         assert!((f64::from(*count) / 10_000.0 - weight).abs() < 0.15, "{counts:?}");
@@ -30,7 +30,7 @@ fn the_whole_softmax_is_that_of_the_item_taken_among_all() {
     let checked = shop.examples.train.with(0, &shop.examples.standard, |chunk| {
         let (mut batch, mut slopes) = (Batch::default(), Vec::new());
         let rows = [3u32, 9, 4];
-        objective.gather(chunk, &rows, &mut Noise(1), &mut batch);
+        objective.gather(chunk, &rows, &mut Noise::new(1), &mut batch);
         let mut logits: Vec<f32> = batch.pairs.iter().map(|(_, item)| of_item(batch.items[*item as usize])).collect();
         let sum = objective.slopes((chunk, &batch), &mut logits, &mut slopes, (&[], None), 1);
         let whole: f64 = (0..catalogue.items.len() as u32).map(|item| math::exp_f64(f64::from(of_item(item)))).sum();
