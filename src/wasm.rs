@@ -553,6 +553,23 @@ impl Engine {
         Ok(out.close())
     }
 
+    /// The ids of so many items of the bundle's catalogue that suit the user best, best first.
+    pub fn retrieve(&mut self, count: u32, seen: bool, now_ms: f64) -> Result<JsValue, JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        let ids = self.0.retrieve(count as usize, seen, now);
+        Ok(listed(&mut ids.into_iter().map(JsValue::from_str)))
+    }
+
+    /// What the model predicts of an item: `{ label, probability }` for each of its tasks.
+    pub fn predict(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
+        let now = engine::instant(now_ms).map_err(refuse)?;
+        let predictions = self.0.predictions(handle, now).map_err(refuse)?;
+        let one = |p: &engine::Prediction| {
+            Out::default().text("label", &p.label).number("probability", p.probability.into()).close()
+        };
+        Ok(listed(&mut predictions.iter().map(one)))
+    }
+
     /// Why an item stands where it stands.
     pub fn explain(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;

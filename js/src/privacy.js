@@ -62,6 +62,16 @@ function callsOf(space) {
    */
   const read = (otherwise, work) => space.open(otherwise, () => space.session.call(work))
   /**
+   * A list that the engine makes about one item; empty where the item was never given.
+   * @param {string} id
+   * @param {(engine: any, handle: number) => any[]} work
+   */
+  const ofItem = (id, work) => read(() => /** @type {any[]} */ ([]), (engine) => {
+    const item = space.catalogue.get(id)
+    const handle = item ? space.session.handleOf(engine, item) : space.session.interner.handleOf(id)
+    return handle < 0 ? [] : work(engine, handle)
+  })
+  /**
    * A change that is stored at once.
    * @template T
    * @param {T} otherwise
@@ -100,11 +110,8 @@ function callsOf(space) {
       })
     },
     interests: () => read(() => [], (engine) => engine.interests(now())),
-    explain: (/** @type {string} */ id) => read(() => [], (engine) => {
-      const item = space.catalogue.get(id)
-      const handle = item ? space.session.handleOf(engine, item) : space.session.interner.handleOf(id)
-      return handle < 0 ? [] : engine.explain(handle, now()).map(why)
-    }),
+    explain: (/** @type {string} */ id) => ofItem(id, (engine, handle) => engine.explain(handle, now()).map(why)),
+    predict: (/** @type {string} */ id) => ofItem(id, (engine, handle) => engine.predict(handle, now())),
     block: (/** @type {string} */ field, /** @type {string} */ value) => change(undefined, (engine) => engine.block(field, value)),
     unblock: (/** @type {string} */ field, /** @type {string} */ value) => change(undefined, (engine) => engine.unblock(field, value)),
     blocks: () => read(() => [], (engine) => engine.blocks()),

@@ -12,6 +12,7 @@ const privacy = require('./privacy')
 const { rank, pageOrder, checked, NO_SLATE, NO_TIER } = require('./ranking')
 
 const POOL = 60
+const RETRIEVED = 100
 const CATALOGUE_MOST = 20000
 const GUEST = 'guest'
 
@@ -34,6 +35,8 @@ class Space {
     this.visits = new Set()
     /** The schema's fields of what the page has shown the package, by id. @type {Map<string, any>} */
     this.catalogue = new Map()
+    /** What the page has taken out. @type {Set<string>} */
+    this.removed = new Set()
     this.setup = Object.assign({}, setup, { report: (/** @type {any} */ failure) => this.report(failure) })
     this.account = this.folderOf(account)
     this.session = new Session(this.setup, this.account)
@@ -88,6 +91,7 @@ class Space {
   /** @param {any[]} items */
   register(items) {
     for (const item of items) {
+      this.removed.delete(item.id)
       this.catalogue.delete(item.id)
       this.catalogue.set(item.id, this.session.interner.record(item))
     }
@@ -150,6 +154,19 @@ class Space {
     })
   }
 
+  /** @param {{count?: number, seen?: boolean, except?: readonly string[]}} [options] */
+  retrieve(options) {
+    const { count = RETRIEVED, seen, except } = options || {}
+    return this.open((code) => ({ ids: /** @type {string[]} */ ([]), degraded: code }), () => this.session.call((engine) => {
+      const without = new Set(except)
+      this.removed.forEach((id) => without.add(id))
+      // What was given before the engine worked: it knows blocks and stock of items only once it knows the items.
+      this.session.interner.handles(engine, Array.from(this.catalogue.values()), () => {})
+      const found = /** @type {string[]} */ (engine.retrieve(count + without.size, Boolean(seen), this.platform.now()))
+      return { ids: found.filter((id) => !without.has(id)).slice(0, count), degraded: '' }
+    }))
+  }
+
   /** @param {any[]} items */
   upsert(items) {
     this.open(() => {}, () => {
@@ -174,7 +191,10 @@ class Space {
   remove(ids) {
     this.open(() => {}, () => {
       const list = ([]).concat(/** @type {any} */ (ids))
-      for (const id of list) this.catalogue.delete(id)
+      for (const id of list) {
+        this.catalogue.delete(id)
+        this.removed.add(id)
+      }
       for (const feed of this.feeds) feed.drop(list)
       if (this.session.engine) this.session.call((engine) => engine.removeItems(list))
       this.session.interner.remove(list)
@@ -278,6 +298,7 @@ function handleOf(space) {
     ready: () => space.session.ready.then(() => ({ build: space.session.build, degraded: space.session.degraded })),
     feed: space.feed.bind(space),
     rank: space.rank.bind(space),
+    retrieve: space.retrieve.bind(space),
     items: { upsert: space.upsert.bind(space), patch: space.patch.bind(space), remove: space.remove.bind(space) },
     track: space.track.bind(space),
     visit: space.visit.bind(space),

@@ -112,6 +112,13 @@ export interface Slate<T> {
   degraded: Code | ''
 }
 
+export interface Retrieved {
+  /** Best first. Fetching items by them tells the server what the user likes: see docs/privacy.md. */
+  ids: string[]
+  /** Empty, or why there are none. */
+  degraded: Code | ''
+}
+
 /** A list that grows at its end: shown cards never move, nothing comes twice. */
 export interface Feed<T> {
   readonly degraded: Code | ''
@@ -174,6 +181,13 @@ export interface Why<S extends Schema = Schema> {
   weight: number
 }
 
+export interface Prediction {
+  /** A label of the schema; empty without a bundle. */
+  label: string
+  /** As the bundle calibrates it, and as this user's own labels correct it. */
+  probability: number
+}
+
 export type Forget<S extends Schema = Schema> =
   | { id: string }
   | { field: WordField<S>; value: string }
@@ -200,6 +214,18 @@ export interface Zhiji<S extends Schema = Schema> {
   feed<T extends Item<S> = Item<S>>(surface: SurfaceName<S>, options?: { pool?: number }): Feed<T>
   /** One-shot lists. */
   rank<T extends Item<S>>(candidates: readonly T[], options?: { surface?: SurfaceName<S>; slots?: number }): Slate<T>
+  /**
+   * The ids of the items that suit the user best, best first, out of the whole catalogue that the model knows, without asking anybody:
+   * `count` of them, 100 where it is left out. To be looked up and given to `feed.push` or `rank`. Empty before the user has done anything,
+   * and where the model has no such catalogue.
+   */
+  retrieve(options?: {
+    count?: number
+    /** Also what the user has already done something with. */
+    seen?: boolean
+    /** Ids to leave out, such as those that are on the screen. */
+    except?: readonly string[]
+  }): Retrieved
   readonly items: {
     upsert(items: readonly Item<S>[]): void
     patch(id: string, fields: Partial<Omit<Item<S>, 'id'>>): void
@@ -222,6 +248,8 @@ export interface Zhiji<S extends Schema = Schema> {
   personalisation(on?: boolean): boolean
   interests(): Interest<S>[]
   explain(id: string): Why<S>[]
+  /** What the model predicts of an item: one number for each of its tasks. */
+  predict(id: string): Prediction[]
   block(field: WordField<S>, value: string): void
   unblock(field: WordField<S>, value: string): void
   blocks(): { field: WordField<S>; value: string }[]

@@ -90,7 +90,7 @@ impl Engine {
     pub fn explain(&self, handle: u32, now: Timestamp) -> Result<Vec<Why>> {
         let known = self.known(handle)?;
         let page = |code| Why { code, field: String::new(), value: String::new(), weight: 0.0 };
-        if self.log.is_none() || (self.observe.memory.acts == 0 && !self.schema.policy.cold_model) {
+        if !self.is_personal() {
             return Ok([page("page")].to_vec());
         }
         let (item, dense) = (&known.item, self.dense(&known.item, now));

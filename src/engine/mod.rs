@@ -8,6 +8,7 @@ mod insight;
 mod privacy;
 mod ranking;
 mod record;
+mod retrieval;
 mod sealing;
 mod snapshot;
 mod update;
@@ -390,6 +391,11 @@ impl Engine {
     /// Whether personalisation is on.
     pub const fn personalisation(&self) -> bool {
         self.control.personalisation
+    }
+
+    /// Whether the order is to be the user's own: the log may be read, and there is behaviour in it, or the policy wants the model at once.
+    fn is_personal(&self) -> bool {
+        self.log.is_some() && (self.observe.memory.acts > 0 || self.schema.policy.cold_model)
     }
 
     /// What the user never wants to see.

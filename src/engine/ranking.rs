@@ -94,8 +94,7 @@ impl Engine {
         let items = self.candidates(request)?;
         // For each volatile field its column in the request.
         let volatiles: Vec<usize> = self.schema.volatiles().collect();
-        let expressed = self.observe.memory.acts > 0 || self.schema.policy.cold_model;
-        let personalised = self.log.is_some() && expressed;
+        let personalised = self.is_personal();
         let mut doubt = Doubt::default();
         let scores =
             if personalised { self.scores(request, &items, &volatiles, &mut doubt)? } else { vec![(0.0, false); n] };

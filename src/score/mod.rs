@@ -268,6 +268,27 @@ impl Ranker {
         self.stack.score_user(at, dense, &mut recent.iter());
     }
 
+    /// Chooses the fullest tier whose task that the personal head corrects adds up a block `vector` or `covisit`, and makes the workspace ready for
+    /// [`Ranker::score_row`]. Whether there is one.
+    ///
+    /// # Shapes
+    /// `dense`: the whole layout, of which the user's part is read.
+    pub fn choose_catalogue(&self, at: &mut Workspace, dense: &[f32], recent: Recent<'_>) -> bool {
+        for tier in 0..self.tiers() {
+            self.choose_tier(at, tier);
+            self.score_user(at, dense, recent);
+            if self.score_row(at, 0).is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The score of the item of a row of the bundle's catalogue: see [`Stack::score_row`].
+    pub fn score_row(&self, at: &Workspace, row: u32) -> Option<f32> {
+        self.stack.score_row(at, at.tier(), self.led(at), row)
+    }
+
     /// The logit of one pair: that of the task which the personal head corrects, in the tier that was chosen, or in the fullest.
     ///
     /// # Shapes

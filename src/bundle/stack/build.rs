@@ -173,6 +173,9 @@ impl<'a> Builder<'_, 'a> {
         if self.stack.items() >= MOST_DIM {
             self.tensors.refuse("ids", TensorFault::TooLarge);
         }
+        if self.tensors.has("names") {
+            self.stack.names = self.tensors.take("names", &[ANY], &["U8"]).to_vec();
+        }
     }
 
     /// How many items have rows.

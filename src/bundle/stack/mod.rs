@@ -22,9 +22,10 @@ use alloc::vec::Vec;
 use crate::block::attention::{History, Work};
 use crate::block::sequence::Passage;
 use crate::block::{Blend, Calibration, Equations, Query, Vectors, Wide};
-use crate::kernel::Best;
 use crate::kernel::linear::{PANEL, padded};
+use crate::kernel::{self, Best};
 use crate::keyed::KeyMap;
+use crate::schema::hash64;
 use kind::{Block, Kind};
 use place::{Place, Side};
 
@@ -64,6 +65,8 @@ pub struct Stack {
     fields: Vec<String>,
     /// Rows by wire id.
     items: KeyMap<u32>,
+    /// The ids themselves, one a line; empty where the bundle does not tell them.
+    names: Vec<u8>,
     blocks: Vec<Block>,
     tiers: Vec<Tier>,
     /// For each tier the blocks that it reads, at once or through others, as bits.
@@ -223,6 +226,15 @@ impl Stack {
         self.items.len()
     }
 
+    /// What the bundle tells of the ids themselves: each with the row of its item, in the bundle's order. Nothing where it tells none.
+    pub fn named(&self) -> impl Iterator<Item = (&[u8], u64, u32)> {
+        let ids = self.names.split(|byte| *byte == b'\n');
+        ids.filter_map(|id| {
+            let wire = hash64(id);
+            self.items.get(&wire).map(|row| (id, wire, *row))
+        })
+    }
+
     /// Whether anything depends on what the user met or judged lately.
     pub const fn reads_history(&self) -> bool {
         self.reads_history || self.reads_judged
@@ -365,6 +377,31 @@ impl Stack {
             }
         }
         false
+    }
+
+    /// What the blocks `vector` and `covisit` among a task's own add to its logit for the item of a row, with the bits of a pair; none where there
+    /// is no such block. The user is the one of the last [`Stack::score_user`].
+    pub fn score_row(&self, at: &Workspace, tier: usize, task: usize, row: u32) -> Option<f32> {
+        let mut score = None;
+        for (place, gain) in &self.tasks(tier).get(task)?.of {
+            for block in &self.blocks {
+                if (block.out.side, block.out.from) == (place.side, place.from)
+                    && let Some(own) = self.of_catalogue(&block.kind, &at.past, row)
+                {
+                    score = Some(kernel::saturate(score.unwrap_or(0.0) + own * gain));
+                }
+            }
+        }
+        score
+    }
+
+    /// What a block gives for the item of a row, where it needs no more than the row.
+    fn of_catalogue(&self, kind: &Kind, past: &Past, row: u32) -> Option<f32> {
+        match kind {
+            Kind::Covisit(table) => Some(table.score(&past.rows, row)),
+            Kind::Vector { at, query } => Some(self.vectors(*at)?.score(past.queries.get(*query)?, row)),
+            _ => None,
+        }
     }
 
     /// Sets aside room in a buffer.

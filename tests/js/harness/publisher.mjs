@@ -34,36 +34,77 @@ function rootOf(version, key, by) {
 
 export const root = rootOf(1, KEY, [KEY])
 
+const bytesOf = (numbers) => Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
+
 /**
- * A model of one feature whose answer is always `bias`; with several tiers each answers a little more than the one before.
- * @param {number} bias @param {string} [space] @param {number} [tiers]
+ * A safetensors file with the spec of a ranker, in tiers of one task each, in its metadata.
+ * @param {{space?: string, blocks: object[], tiers: object[], probe: object}} of
+ * @param {Record<string, [dtype: string, shape: number[], numbers: ArrayBufferView]>} tensors those of the widest numbers first
  */
-export function bundleOf(bias, space = 'shop', tiers = 1) {
-  const bits = (value) => Buffer.from(Float32Array.of(value).buffer)
-  const hex = (value) => Buffer.from(bits(value)).reverse().toString('hex')
-  const names = ['wide', 'light', 'prior'].slice(0, tiers)
-  const biases = names.map((_, tier) => bias + tier / 8)
+function bundleWith(of, tensors) {
   const spec = {
-    format: 1, space, schema: { fields: ['category'] },
-    ranker: {
-      blocks: names.map((name) => ({ block: 'wide', name, features: ['recent.likeness'] })),
-      tiers: names.map((name) => ({ tasks: [{ label: 'click', of: [name] }] })),
-    },
-    probes: [{ dense: [hex(0)], logits: biases.map(hex) }],
+    format: 1, space: of.space || 'shop', schema: { fields: ['category'] },
+    ranker: { blocks: of.blocks, tiers: of.tiers.map((task) => ({ tasks: [task] })) }, probes: [of.probe],
   }
-  const tensors = {}
-  names.forEach((name, tier) => Object.assign(tensors, { [`${name}.weight`]: 0, [`${name}.mean`]: 0, [`${name}.scale`]: 1, [`${name}.bias`]: biases[tier] }))
   const header = { __metadata__: { zhiji: JSON.stringify(spec) } }
   let offset = 0
-  for (const name of Object.keys(tensors)) {
-    header[name] = { dtype: 'F32', shape: [1], data_offsets: [offset, offset + 4] }
-    offset += 4
+  for (const [name, [dtype, shape, numbers]] of Object.entries(tensors)) {
+    header[name] = { dtype, shape, data_offsets: [offset, offset + numbers.byteLength] }
+    offset += numbers.byteLength
   }
   let text = JSON.stringify(header)
   text = text.padEnd(Math.ceil(text.length / 8) * 8, ' ')
   const length = Buffer.alloc(8)
   length.writeUInt32LE(text.length)
-  return new Uint8Array(Buffer.concat([length, Buffer.from(text), ...Object.values(tensors).map(bits)]))
+  return new Uint8Array(Buffer.concat([length, Buffer.from(text), ...Object.values(tensors).map(([,, numbers]) => bytesOf(numbers))]))
+}
+
+/**
+ * A model of one feature whose answer is always `bias`; with several tiers each answers a little more than the one before.
+ * @param {number} bias @param {string} [space] @param {number} [tiers]
+ */
+export function bundleOf(bias, space = 'shop', tiers = 1) {
+  const hex = (value) => bytesOf(Float32Array.of(value)).reverse().toString('hex')
+  const names = ['wide', 'light', 'prior'].slice(0, tiers)
+  const biases = names.map((_, tier) => bias + tier / 8)
+  const tensors = {}
+  names.forEach((name, tier) => {
+    for (const [part, number] of Object.entries({ weight: 0, mean: 0, scale: 1, bias: biases[tier] })) tensors[`${name}.${part}`] = ['F32', [1], Float32Array.of(number)]
+  })
+  return bundleWith({
+    space, blocks: names.map((name) => ({ block: 'wide', name, features: ['recent.likeness'] })),
+    tiers: names.map((name) => ({ label: 'click', of: [name] })), probe: { dense: [hex(0)], logits: biases.map(hex) },
+  }, tensors)
+}
+
+/** The hash of an id, see docs/bundle.md. */
+function hash64(id) {
+  const mask = (1n << 64n) - 1n
+  let h = 0xCBF29CE484222325n
+  for (const byte of Buffer.from(id)) h = ((h ^ BigInt(byte)) * 0x100000001B3n) & mask
+  h = ((h ^ (h >> 33n)) * 0xFF51AFD7ED558CCDn) & mask
+  h = ((h ^ (h >> 33n)) * 0xC4CEB9FE1A85EC53n) & mask
+  return h ^ (h >> 33n)
+}
+
+/**
+ * A model that knows a catalogue, in which every item goes well with the user to the degree of its number; an item's vector is the one of its
+ * last digit, so that who chose it meets its like.
+ * @param {string[]} ids
+ */
+export function catalogueOf(ids) {
+  const n = ids.length
+  const digit = (id) => Number(id.slice(-1))
+  const text = Buffer.from(ids.join('\n'))
+  return bundleWith({
+    blocks: [{ block: 'item' }, { block: 'recent', of: ['item'], decay: 0.5 }, { block: 'vector', of: ['recent', 'item'] }],
+    tiers: [{ label: 'click', of: ['vector'] }], probe: { dense: [], logits: [0] },
+  }, {
+    'items.ids': ['U64', [n], BigUint64Array.from(ids, hash64)],
+    'item.vectors': ['F32', [n, 10], Float32Array.from({ length: 10 * n }, (_, at) => (at % 10 === digit(ids[Math.floor(at / 10)]) ? 1 : 0))],
+    'item.bias': ['F32', [n], Float32Array.from(ids, (_, row) => -row / (2 * n))],
+    'items.names': ['U8', [text.length], text],
+  })
 }
 
 /**
