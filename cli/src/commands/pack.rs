@@ -2,7 +2,7 @@
 
 use crate::commands::files::write_atomically;
 use crate::lab::cost::{self, Costs};
-use crate::lab::pack::{self, Smaller};
+use crate::lab::pack::{self, Over, Smaller, Source};
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Examples:\n  zhiji pack weights.safetensors --spec spec.json --probes examples.safetensors --out click.safetensors\n  \
     zhiji pack towers.safetensors items.safetensors --spec spec.json --quantise item.vectors --out shop.safetensors\n  \
-    zhiji pack like.safetensors --quantise all --measure films-time --out small.safetensors\n\n\
+    zhiji pack like.safetensors --quantise all --measure films-time --out small.safetensors\n  \
+    zhiji pack one.safetensors two.safetensors --ensemble logits --out both.safetensors\n\n\
     docs/bundle.md has the spec, the names of the tensors, and an example in Python. The answers to the probes are the engine's own,\n\
     and what a phone would refuse is refused here."
 )]
@@ -22,6 +23,12 @@ pub struct Args {
     /// The spec, in JSON; if not given, it stands in the first file's metadata under `zhiji`.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
+    /// Each file is a bundle, and what is written is their ensemble: the mean of what they say.
+    #[arg(long, value_name = "OVER", conflicts_with = "spec")]
+    ensemble: Option<Over>,
+    /// Let the bundle tell the ids of its items, so that a page can retrieve what it has not loaded: a file with one id a line, in any order.
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
     /// Make the probes out of these examples of `zhiji features`, instead of the spec's own.
     #[arg(long, value_name = "FILE")]
     probes: Option<PathBuf>,
@@ -49,7 +56,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let spec = args.spec.as_deref().map(std::fs::read_to_string).transpose().context("the spec cannot be read")?;
     let examples = args.probes.as_deref().map(read).transpose()?;
     let smaller = Smaller { quantised: &args.quantise, halved: &args.halve };
-    let packed = pack::pack(&files, spec.clone(), examples.as_deref(), smaller)?;
+    let ids = args.ids.as_deref().map(std::fs::read_to_string).transpose().context("the ids cannot be read")?;
+    let source = match args.ensemble {
+        Some(over) => Source::Ensemble(&files, over),
+        None => Source::Model(&files, spec.as_deref()),
+    };
+    let write = |smaller: Smaller<'_>| pack::pack(source, examples.as_deref(), ids.as_deref(), smaller);
+    let packed = write(smaller)?;
     if packed.probes == 0 {
         bail!("there are no probes: write some into the spec, or give --probes");
     }
@@ -66,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     println!("{}: {} bytes, {} probes answered", args.out.display(), packed.bytes.len(), packed.probes);
     if let Some(dir) = &args.measure {
-        let plain = pack::pack(&files, spec, examples.as_deref(), Smaller::default())?;
+        let plain = write(Smaller::default())?;
         let costs = cost::measure(dir, [&plain.bytes, &packed.bytes], args.rankings)?;
         print(&costs);
     }

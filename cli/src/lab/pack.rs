@@ -1,16 +1,25 @@
 //! Weights that any trainer has written → a bundle: numbers brought to the types that phones read, tables to bytes, probes answered.
 
+mod ensemble;
+
+pub use ensemble::Over;
+
 use anyhow::{Context as _, bail};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use zhiji::bundle::{self, Numbers, Writing};
 use zhiji::kernel::half;
+use zhiji::schema::hash64;
 
 /// How many known answers are made out of examples.
 const PROBES: usize = 8;
+/// The tensor of the items' ids.
+const NAMES: &str = "items.names";
 
 /// The numbers of a tensor, as a bundle has them.
+#[derive(PartialEq)]
 pub(super) enum Held {
     Singles(Vec<f32>),
     Halves(Vec<u16>),
@@ -49,6 +58,31 @@ pub struct Quantised {
     pub name: String,
     /// The greatest error of any number, as a share of the greatest number of its row; of a list, of the greatest at all.
     pub worst: f32,
+}
+
+/// Where the weights and the spec come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Files that together hold the weights of one model, and its spec where that is not in the metadata of the first.
+    Model(&'a [Vec<u8>], Option<&'a str>),
+    /// Bundles that become an ensemble.
+    Ensemble(&'a [Vec<u8>], Over),
+}
+
+impl Source<'_> {
+    fn read(self) -> anyhow::Result<(Value, Vec<Tensor>)> {
+        let (files, spec) = match self {
+            Self::Ensemble(files, over) => return ensemble::merge(files, over),
+            Self::Model(files, spec) => (files, spec),
+        };
+        let own = files.first().map(|first| own_spec(first)).transpose()?.flatten();
+        let spec = spec.map(String::from).or(own).context("the weights say no spec in their metadata: give --spec")?;
+        let mut all = Vec::new();
+        for bytes in files {
+            all.extend(tensors(bytes)?);
+        }
+        Ok((serde_json::from_str(&spec).context("the spec is no JSON")?, all))
+    }
 }
 
 /// What is to be written in fewer bytes than a single has, by the names of tensors.
@@ -207,26 +241,36 @@ fn probes(spec: &Value, examples: &[u8]) -> anyhow::Result<Vec<Value>> {
     Ok(all)
 }
 
-/// Packs the tensors of `files`. The spec is `spec`, or what stands in the first file's metadata.
+/// The ids of the items, a line for each in the order of their hashes.
+fn names(all: &[Tensor], ids: &str) -> anyhow::Result<Tensor> {
+    let known: HashMap<u64, &str> = ids.lines().map(|id| (hash64(id.as_bytes()), id)).collect();
+    let rows = all.iter().find(|tensor| tensor.name == "items.ids").map(|tensor| &tensor.held);
+    let Some(Held::Longs(rows)) = rows else { bail!("there are no items: the bundle has no `items.ids`") };
+    let name = |row: &u64| known.get(row).copied();
+    let missing = rows.iter().filter(|row| name(row).is_none()).count();
+    if missing > 0 {
+        bail!("{missing} of the bundle's {} items are not among the ids: give one id a line", rows.len());
+    }
+    let text = rows.iter().filter_map(name).collect::<Vec<_>>().join("\n");
+    Ok(Tensor { name: NAMES.into(), shape: vec![text.len()], held: Held::Bytes(text.into_bytes()) })
+}
+
+/// Packs weights. `ids` are the items' ids in any order, for a bundle that is to tell them.
 ///
 /// # Errors
 /// Where a file cannot be read, or with what a phone would say of the bundle.
 pub fn pack(
-    files: &[Vec<u8>],
-    spec: Option<String>,
+    source: Source<'_>,
     examples: Option<&[u8]>,
+    ids: Option<&str>,
     smaller: Smaller<'_>,
 ) -> anyhow::Result<Packed> {
     let Smaller { quantised, halved } = smaller;
-    let spec = match (spec, files.first()) {
-        (Some(spec), _) => spec,
-        (None, Some(first)) => own_spec(first)?.context("the weights say no spec in their metadata: give --spec")?,
-        (None, None) => bail!("there are no weights"),
-    };
-    let mut spec: Value = serde_json::from_str(&spec).context("the spec is no JSON")?;
-    let mut all = Vec::new();
-    for bytes in files {
-        all.extend(tensors(bytes)?);
+    let (mut spec, mut all) = source.read()?;
+    if let Some(ids) = ids {
+        let names = names(&all, ids)?;
+        all.retain(|tensor| tensor.name != NAMES);
+        all.push(names);
     }
     if let Some(examples) = examples {
         let made = probes(&spec, examples)?;

@@ -166,7 +166,9 @@ pub fn with_head(bundle: &[u8], shape: &Shape, mean: &[f32], factor: &[f32], tru
     tensors.push(("head.mean".into(), TensorView::new(Dtype::F32, vec![mean.len()], &mean_bytes)?));
     tensors.push(("head.factor".into(), TensorView::new(Dtype::F32, factor_shape, &factor_bytes)?));
     let file = safetensors::serialize(tensors, None)?;
-    Ok(pack::pack(&[file], Some(spec.to_string()), None, pack::Smaller::default())?.bytes)
+    let spec = spec.to_string();
+    let source = pack::Source::Model(std::slice::from_ref(&file), Some(&spec));
+    Ok(pack::pack(source, None, None, pack::Smaller::default())?.bytes)
 }
 
 /// Folds every user and keeps what the head of `ranker` meets: its prior counts for nothing, its shape alone.

@@ -2,8 +2,18 @@ use super::*;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
 
+/// Packs one model.
+fn pack(
+    files: &[Vec<u8>],
+    spec: Option<String>,
+    examples: Option<&[u8]>,
+    smaller: Smaller<'_>,
+) -> anyhow::Result<Packed> {
+    super::pack(Source::Model(files, spec.as_deref()), examples, None, smaller)
+}
+
 /// A file of these tensors, as any trainer writes it.
-fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)], metadata: Option<(&str, String)>) -> Vec<u8> {
+pub(super) fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)], metadata: Option<(&str, String)>) -> Vec<u8> {
     let views = tensors
         .iter()
         .map(|(name, dtype, shape, bytes)| (*name, TensorView::new(*dtype, shape.to_vec(), bytes).expect("a tensor")));
@@ -11,7 +21,7 @@ fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)], metadata: Option<(&str, St
     safetensors::serialize(views, metadata).expect("a file")
 }
 
-fn singles(numbers: &[f32]) -> Vec<u8> {
+pub(super) fn singles(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
@@ -19,7 +29,7 @@ fn doubles(numbers: &[f64]) -> Vec<u8> {
     numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn longs(numbers: &[u64]) -> Vec<u8> {
+pub(super) fn longs(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
@@ -42,7 +52,7 @@ fn linear() -> Vec<u8> {
     )
 }
 
-fn spec_of(bundle: &[u8]) -> Value {
+pub(super) fn spec_of(bundle: &[u8]) -> Value {
     serde_json::from_str(&own_spec(bundle).expect("a file").expect("a spec")).expect("JSON")
 }
 
@@ -186,4 +196,29 @@ fn what_a_phone_would_refuse_is_refused_with_its_code() {
     assert!(refused(&[linear(), extra], Some(LINEAR)).starts_with("BUNDLE_MALFORMED"));
     let wild = file(&[("wide.bias", Dtype::C64, &[1], vec![0; 8])], None);
     assert!(refused(&[wild], Some(LINEAR)).contains("convert it to F32"));
+}
+
+#[test]
+fn a_bundle_tells_the_ids_of_its_items_in_their_order() {
+    let wires = ["sku-2", "sku-1", "货 3"].map(|id| hash64(id.as_bytes()));
+    let weights = file(
+        &[("items.ids", Dtype::I64, &[3], longs(&wires)), ("item.vectors", Dtype::F32, &[3, 2], singles(&[0.3; 6]))],
+        Some(("zhiji", TOWERS.into())),
+    );
+    let packed = |ids: &str| {
+        let weights = std::slice::from_ref(&weights);
+        super::pack(Source::Model(weights, None), None, Some(ids), Smaller::default())
+    };
+    let bytes = packed("another\n货 3\nsku-1\nsku-2\n").expect("packed").bytes;
+    let loaded = bundle::load(&bytes, "shop").expect("a bundle");
+    let named: Vec<(&[u8], u32)> = loaded.stack().named().map(|(id, _, row)| (id, row)).collect();
+    assert_eq!(named, [(&b"sku-2"[..], 0), (b"sku-1", 1), ("货 3".as_bytes(), 2)]);
+    let refusal = packed("sku-1").map(|_| ()).expect_err("refused").to_string();
+    assert!(refusal.contains("2 of the bundle's 3 items"), "{refusal}");
+    let again = std::slice::from_ref(&bytes);
+    let again = super::pack(Source::Model(again, None), None, Some("sku-1\nsku-2\n货 3"), Smaller::default());
+    assert_eq!(again.expect("packed again").bytes.len(), bytes.len(), "the ids take the place of those that were told");
+    let linear = [linear()];
+    let none = super::pack(Source::Model(&linear, Some(LINEAR)), None, Some("sku-1"), Smaller::default());
+    assert!(none.map(|_| ()).expect_err("refused").to_string().contains("no `items.ids`"));
 }
