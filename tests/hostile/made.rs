@@ -17,6 +17,8 @@ pub enum Of {
     Shorts(Vec<u16>),
     Words(Vec<u32>),
     Longs(Vec<u64>),
+    #[allow(dead_code)] // One of the two users of this file needs it.
+    Text(&'static str),
 }
 
 /// Numbers as they are held until they are written.
@@ -45,6 +47,7 @@ pub fn made<N: AsRef<str>, S: AsRef<[usize]>>(
                 Of::Shorts(of) => Held::Given(Numbers::Shorts(of)),
                 Of::Words(of) => Held::Given(Numbers::Words(of)),
                 Of::Longs(of) => Held::Given(Numbers::Longs(of)),
+                Of::Text(of) => Held::Given(Numbers::Bytes(of.as_bytes())),
             }
         })
         .collect();

@@ -54,9 +54,9 @@ fn manifest() -> String {
     .to_string()
 }
 
-/// A bundle of these blocks, with one task that adds up `of` and a second tier of `light`.
-fn bundle(blocks: Value, of: Value, light: Value, dense: usize, tensors: &[(&str, &[usize], Of)]) -> Vec<u8> {
-    let spec = json!({
+/// The spec of these blocks, with one task that adds up `of` and a second tier of `light`.
+fn spec(blocks: Value, of: Value, light: Value, dense: usize) -> Value {
+    json!({
         "format": 1, "space": "shop", "schema": { "fields": [] },
         "ranker": { "blocks": blocks, "tiers": [
             { "tasks": [{ "label": "click", "of": of }] },
@@ -67,9 +67,18 @@ fn bundle(blocks: Value, of: Value, light: Value, dense: usize, tensors: &[(&str
               "recent": [{ "item": "000000000000000c", "words": [] }, { "item": "0000000000000063", "words": ["0000000100000000"] }] },
             { "dense": vec![-1; dense] },
         ],
-    });
+    })
+}
+
+/// The bundle of a spec, its tensors filled in.
+fn filled(spec: &Value, tensors: &[(&str, &[usize], Of)]) -> Vec<u8> {
     let mut draws = Draws::of(spec.to_string().as_bytes());
-    made(&spec, tensors, &mut || draws.next())
+    made(spec, tensors, &mut || draws.next())
+}
+
+/// A bundle of these blocks, with one task that adds up `of` and a second tier of `light`.
+fn bundle(blocks: Value, of: Value, light: Value, dense: usize, tensors: &[(&str, &[usize], Of)]) -> Vec<u8> {
+    filled(&spec(blocks, of, light, dense), tensors)
 }
 
 /// One bundle for each family of blocks.
@@ -123,5 +132,124 @@ fn bundles() -> Vec<(&'static str, Vec<u8>)> {
             ("fm.factors", &[4, 2], Of::Weights),
         ],
     );
-    vec![("linear", linear), ("towers", towers)]
+    vec![("linear", linear), ("towers", towers), ("nets", nets()), ("past", past())]
+}
+
+/// Nets over features, words and an item, two tasks with calibrations and a blend.
+fn nets() -> Vec<u8> {
+    let mut spec = spec(
+        json!([
+            { "block": "dense", "features": ["item.acts", "item.weight"] },
+            { "block": "dense", "name": "user", "features": ["user.events"], "side": "user" },
+            { "block": "embed", "hashed": ["category"] },
+            { "block": "mlp", "of": ["dense", "user", "embed"], "widths": [3, 2], "activation": "prelu", "last": "silu", "norm": true },
+            { "block": "cross", "of": ["mlp", "user"], "layers": 2, "rank": 1 },
+            { "block": "cross", "name": "full", "of": ["embed"], "layers": 1 },
+            { "block": "mmoe", "of": ["cross", "full"], "experts": 2, "tasks": 2, "widths": [3], "towers": [2, 1], "activation": "relu" },
+            { "block": "mean", "of": ["mmoe", "mmoe"], "over": "probabilities" },
+        ]),
+        json!(["mean"]),
+        json!(["mmoe"]),
+        3,
+    );
+    for (tier, blend) in [(0, json!({ "powers": [1, 0.5] })), (1, json!({ "sum": [1, 3] }))] {
+        let tier = &mut spec["ranker"]["tiers"][tier];
+        let mut other = tier["tasks"][0].clone();
+        tier["tasks"][0]["calibration"] = json!({ "platt": [0.5, -1] });
+        other["label"] = "buy".into();
+        other["calibration"] = json!({ "line": [[-1, -2], [0, 0.5], [1, 2]] });
+        tier["tasks"].as_array_mut().unwrap().push(other);
+        tier["blend"] = blend;
+    }
+    filled(
+        &spec,
+        &[
+            ("user.mean", &[1], Of::Weights),
+            ("user.scale", &[1], Of::Scales),
+            ("dense.mean", &[2], Of::Weights),
+            ("dense.scale", &[2], Of::Scales),
+            ("embed.table", &[4, 2], Of::Weights),
+            ("mlp.0.weight", &[3, 5], Of::Signed),
+            ("mlp.0.weight.scale", &[3], Of::Scales),
+            ("mlp.0.bias", &[3], Of::Weights),
+            ("mlp.0.norm.weight", &[3], Of::Weights),
+            ("mlp.0.norm.bias", &[3], Of::Weights),
+            ("mlp.0.alpha", &[3], Of::Weights),
+            ("mlp.1.weight", &[2, 3], Of::Weights),
+            ("cross.0.u", &[3, 1], Of::Weights),
+            ("cross.0.v", &[1, 3], Of::Weights),
+            ("cross.0.bias", &[3], Of::Weights),
+            ("cross.1.u", &[3, 1], Of::Weights),
+            ("cross.1.v", &[1, 3], Of::Weights),
+            ("cross.1.bias", &[3], Of::Weights),
+            ("full.0.weight", &[2, 2], Of::Weights),
+            ("full.0.bias", &[2], Of::Weights),
+            ("mmoe.expert.0.weight", &[2, 3, 5], Of::Weights),
+            ("mmoe.expert.0.bias", &[2, 3], Of::Weights),
+            ("mmoe.gate.weight", &[2, 2, 5], Of::Weights),
+            ("mmoe.tower.0.weight", &[2, 2, 3], Of::Weights),
+            ("mmoe.tower.1.weight", &[2, 1, 2], Of::Weights),
+            ("mmoe.tower.1.bias", &[2, 1], Of::Weights),
+        ],
+    )
+}
+
+/// Everything that reads what the user met and judged, the ids of the items, and a personal head.
+fn past() -> Vec<u8> {
+    let mut spec = spec(
+        json!([
+            { "block": "item" },
+            { "block": "item", "name": "byte" },
+            { "block": "bias", "of": ["item"] },
+            { "block": "ridge", "of": ["item"], "decay": 0.9 },
+            { "block": "vector", "of": ["ridge", "item"] },
+            { "block": "attention", "of": ["byte"], "widths": [3, 1], "history": 4, "activation": "silu", "softmax": true },
+            { "block": "sequence", "of": ["item"], "layers": 1, "heads": 2, "norm": "query", "positions": "oldest", "scale": 1.5, "epsilon": 1e-6 },
+            { "block": "vector", "name": "next", "of": ["sequence", "item"] },
+            { "block": "mlp", "of": ["attention"], "widths": [1] },
+        ]),
+        json!(["mlp", "next", "bias"]),
+        json!(["vector"]),
+        0,
+    );
+    spec["head"] = json!({ "of": "item", "intercept": true, "features": ["item.acts"], "trust": 0.5, "gain": 1.5 });
+    spec["probes"][0]["judged"] =
+        json!([{ "item": "000000000000000b", "value": 1 }, { "item": "0000000000000063", "value": -0.5 }]);
+    let ids = ["a", "sku-2", "鞋"].map(|id| zhiji::schema::hash64(id.as_bytes()));
+    spec["probes"][0]["item"] = format!("{:016x}", ids[2]).into();
+    spec["probes"][0]["recent"][0]["item"] = format!("{:016x}", ids[0]).into();
+    filled(
+        &spec,
+        &[
+            ("items.ids", &[3], Of::Longs(ids.to_vec())),
+            ("items.names", &[11], Of::Text("a\nsku-2\n鞋")),
+            ("item.vectors", &[3, 4], Of::Weights),
+            ("item.bias", &[3], Of::Weights),
+            ("byte.vectors", &[3, 3], Of::Signed),
+            ("byte.vectors.scale", &[3], Of::Scales),
+            ("ridge.base", &[1], Of::Weights),
+            ("ridge.noise", &[1], Of::Scales),
+            ("attention.0.weight", &[3, 12], Of::Weights),
+            ("attention.0.bias", &[3], Of::Weights),
+            ("attention.1.weight", &[1, 3], Of::Weights),
+            ("sequence.position.weight", &[3, 4], Of::Weights),
+            ("sequence.layers.0.self_attn.in_proj_weight", &[12, 4], Of::Weights),
+            ("sequence.layers.0.self_attn.in_proj_bias", &[12], Of::Weights),
+            ("sequence.layers.0.self_attn.out_proj.weight", &[4, 4], Of::Weights),
+            ("sequence.layers.0.self_attn.out_proj.bias", &[4], Of::Weights),
+            ("sequence.layers.0.linear1.weight", &[2, 4], Of::Weights),
+            ("sequence.layers.0.linear1.bias", &[2], Of::Weights),
+            ("sequence.layers.0.linear2.weight", &[4, 2], Of::Weights),
+            ("sequence.layers.0.linear2.bias", &[4], Of::Weights),
+            ("sequence.layers.0.norm1.weight", &[4], Of::Weights),
+            ("sequence.layers.0.norm1.bias", &[4], Of::Weights),
+            ("sequence.layers.0.norm2.weight", &[4], Of::Weights),
+            ("sequence.layers.0.norm2.bias", &[4], Of::Weights),
+            ("sequence.norm.weight", &[4], Of::Weights),
+            ("sequence.norm.bias", &[4], Of::Weights),
+            ("mlp.0.weight", &[1, 3], Of::Weights),
+            ("head.mean", &[6], Of::Weights),
+            ("head.factor", &[6], Of::Scales),
+        ],
+    )
 }

@@ -10,6 +10,7 @@ use zhiji::engine::{Engine, Forget, Request, Track};
 use zhiji::event::Detail;
 use zhiji::item::{Given, Item};
 use zhiji::log::{StoreOp, StoredFile};
+use zhiji::rng::SplitMix;
 use zhiji::schema::{Kind, Schema};
 use zhiji::sync::update::Ledger;
 use zhiji::sync::{
@@ -31,22 +32,16 @@ pub const SUBJECTS: [(&str, Subject); 7] = [
     ("schema", schema),
 ];
 
-/// SplitMix64, seeded by the bytes: the same bytes are treated the same.
-///
-/// # Source
-/// Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, figure 16.
-pub struct Draws(u64);
+/// Numbers that are seeded by the bytes: the same bytes are treated the same.
+pub struct Draws(SplitMix);
 
 impl Draws {
     pub fn of(bytes: &[u8]) -> Self {
-        Self(zhiji::schema::hash64(bytes))
+        Self(SplitMix(zhiji::schema::hash64(bytes)))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.word()
     }
 
     pub fn below(&mut self, n: usize) -> usize {
@@ -115,16 +110,20 @@ fn score(stack: &Stack, bytes: &[u8], draws: &mut Draws) {
     let recent: Vec<Vec<u64>> = (0..keys(60).len()).map(|_| keys(4)).collect();
     let recent: Vec<(u64, Vec<u64>)> = recent.into_iter().map(|keys| (wire(bytes, draws), keys)).collect();
     let dense: Vec<f32> = stack.features().iter().map(|_| draws.single()).collect();
+    let judged: Vec<(u64, f32)> = (0..draws.below(20)).map(|_| (wire(bytes, draws), draws.single())).collect();
     let wire = wire(bytes, draws);
     let run = |tier: usize| {
         let (mut at, mut item) = (stack.workspace(), vec![0.0; stack.item_len()]);
         stack.score_item(wire, &words, &mut item);
         stack.choose_tier(&mut at, tier);
+        stack.judge(&mut at, &mut judged.iter().copied());
         stack.score_user(&mut at, &dense, &mut recent.iter().map(|(wire, keys)| (*wire, keys.as_slice())));
         let mut logits = vec![0.0; stack.labels(tier).count()];
         stack.score_pair(&mut at, &item, &dense, tier, &mut logits);
         let score = stack.blend(tier).map(|blend| blend.score(&mut logits.iter().copied()));
         logits.extend(score);
+        // The catalogue is scored for retrieval too.
+        logits.extend((0..4).filter_map(|row| stack.score_row(&at, tier, 0, row)));
         logits
     };
     for tier in 0..stack.tiers() {
@@ -257,7 +256,7 @@ pub fn used_phone() -> Files {
     let mut files = Files::new();
     let (mut engine, _, _) = start(SHOP, &files).unwrap();
     for _ in 0..3 {
-        use_engine(&mut engine, &mut Draws(1));
+        use_engine(&mut engine, &mut Draws(SplitMix(1)));
     }
     engine.queue_snapshot();
     apply(engine.take_ops(), &mut files);
