@@ -28,7 +28,7 @@ pub struct Head {
     pub prior: Rc<Prior>,
     /// What the head's mean is multiplied with where it is added to the frozen logit.
     pub gain: f64,
-    /// The weight of the personal forecast against the frozen one, before the first label.
+    /// The weight of the personal forecast against the frozen one, before the first label; where it is 0 there is no personal forecast.
     pub trust: f64,
 }
 
@@ -54,11 +54,7 @@ pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>
     tensors.notes.unless(fits, words!("head"), words!("let it read 1 to 64 numbers"));
     let gain = spec.key("gain").given().map_or(1.0, Place::number);
     let trust = spec.key("trust").given().map_or(0.5, Place::number);
-    tensors.notes.unless(
-        (0.001..=0.999).contains(&trust),
-        words!("head.trust"),
-        words!("give a number from 0.001 to 0.999"),
-    );
+    tensors.notes.unless((0.0..=0.999).contains(&trust), words!("head.trust"), words!("give a number from 0 to 0.999"));
     tensors.block(HEAD);
     let mean = doubles(&tensors.list("mean", width));
     let alone = tensors.size("factor", 1) == 0;

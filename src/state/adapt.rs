@@ -40,7 +40,7 @@ struct Head {
 
 impl Head {
     fn new(form: &Form) -> Option<Self> {
-        // Trust stands between 0 and 1 wherever it comes from, so there always is a mixture.
+        // A trust of 0 is no weight of a mixture: then there is no head.
         let mixture = Mixture::new(&[1.0 - form.trust, form.trust], SHARE).ok()?;
         Some(Self { model: BayesLinear::new(Rc::clone(&form.prior)), mixture, gain: form.gain })
     }
@@ -71,7 +71,7 @@ impl Head {
 /// from the last few hundred, are the same to the bit.
 #[derive(Clone, Debug)]
 pub struct Heads {
-    /// The head in use, and the one that will follow it.
+    /// The head in use, and the one that will follow it; none where the bundle trusts none.
     both: Option<[Head; 2]>,
     /// Labels of this log so far, those passed over included.
     labels: u64,
@@ -135,15 +135,15 @@ impl Heads {
         }
     }
 
-    /// Learns one label.
+    /// Learns one label, or counts it where there is no head.
     pub fn learn(&mut self, form: &Form, logit_frozen: f32, input: &[f64], positive: bool) {
-        let Some([head, next]) = &mut self.both else { return };
         let first = first_label(self.labels);
+        self.labels += 1;
+        let Some([head, next]) = &mut self.both else { return };
         head.learn(logit_frozen, input, positive);
-        if self.labels >= first + LABELS_MOST / 2 {
+        if self.labels > first + LABELS_MOST / 2 {
             next.learn(logit_frozen, input, positive);
         }
-        self.labels += 1;
         if first_label(self.labels) != first {
             core::mem::swap(head, next);
             if let Some(fresh) = Head::new(form) {
@@ -354,6 +354,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_head_without_trust_is_none_and_counts_its_labels() {
+        let form = form(0.0);
+        let mut heads = Heads::after(&form, 256);
+        (0..300u64).for_each(|step| heads.learn(&form, 0.25, &input(step), true));
+        assert_eq!((heads.labels, heads.trust()), (556, [1.0, 0.0]));
+        for logit in [0.3f32, 40.0, -1e9] {
+            assert_eq!(heads.score(logit, &input(3)).to_bits(), logit.to_bits());
+        }
+        let (mut spread, drawn) = ([0.0], heads.deviate(&mut Rng::derive(&[1; 32], "none", &[]), 2));
+        heads.spread(&input(3), &drawn, &mut spread);
+        assert_eq!((drawn.len(), spread), (0, [0.0]), "there is nothing to explore");
     }
 
     #[test]

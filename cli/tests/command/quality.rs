@@ -80,6 +80,10 @@ fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
     assert!(greedy > random + 0.1 && greedy <= value(&lines, "D", "oracle", "reward"), "{greedy}, {random}");
     let (next, popular) = (value(&lines, "C2", "ranker alone", "hr@10"), value(&lines, "C2", "popularity", "hr@10"));
     assert!(next >= popular, "{next}, {popular}");
+    for metric in ["hr@10", "ndcg@10"] {
+        let [alone, personal] = ["ranker alone", "ranker and personal head"].map(|m| value(&lines, "C2", m, metric));
+        assert_eq!(personal, alone, "events that are all positive teach no order, so the head is off");
+    }
 }
 
 #[test]

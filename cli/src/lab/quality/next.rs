@@ -235,6 +235,8 @@ fn pack(chosen: &Chosen, wires: &[u64], data: &Dataset) -> anyhow::Result<Vec<u8
     weights.add("covisit.scale", &[n], Held::Singles(table.scale.clone()));
     weights.add("item.vectors", &[n, 1], Held::Halves(vec![0; n]));
     weights.add("item.bias", &[n], Held::Singles(chosen.popularity.clone()));
+    weights.add("head.mean", &[1], Held::Singles(vec![0.0]));
+    weights.add("head.factor", &[1], Held::Singles(vec![1.0]));
     let hex = |wire: &u64| format!("{wire:016x}");
     let probes: Vec<_> = wires
         .windows(4)
@@ -257,6 +259,8 @@ fn pack(chosen: &Chosen, wires: &[u64], data: &Dataset) -> anyhow::Result<Vec<u8
             ],
             "tiers": [{ "tasks": [{ "label": LABEL, "of": ["covisit", "bias"], "gains": [1, chosen.prior] }] }],
         },
+        // Every event is positive, which says nothing of order: a head would learn that alone.
+        "head": { "intercept": true, "trust": 0 },
         "probes": probes,
     });
     weights.write(&spec)
