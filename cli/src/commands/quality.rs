@@ -1,5 +1,6 @@
 //! `zhiji quality`: the protocols of docs/quality.md on a folder of splits.
 
+use crate::lab::quality::tried::Tried;
 use crate::lab::quality::{self, Plan, Protocol};
 use anyhow::Context as _;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ pub struct Args {
     /// The rating from which an item is liked.
     #[arg(long, default_value_t = 4.0, value_name = "RATING")]
     like: f32,
+    /// Lists of values to try, as in examples/quality/all.toml; lists that it does not give are as there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Decides every draw.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -28,7 +32,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let plan = Plan { dir: args.dir, protocols: args.protocol, like: args.like, seed: args.seed, out: args.out };
+    let tried = args.config.as_deref().map(Tried::open).transpose()?.unwrap_or_default();
+    let (dir, protocols, like, seed, out) = (args.dir, args.protocol, args.like, args.seed, args.out);
+    let plan = Plan { dir, protocols, like, tried, seed, out };
     let record = quality::run(&plan)?;
     let text = record.markdown();
     for (name, text) in [("quality.md", &text), ("quality.jsonl", &record.json_lines()?)] {

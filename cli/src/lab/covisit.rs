@@ -15,6 +15,8 @@ pub struct Counting {
     pub share: f64,
     /// A follower is divided by its number of people, plus one, to this power: what follows everything says little.
     pub popular: f64,
+    /// What an item that is most like another counts, in parts of an average row's greatest weight.
+    pub likeness: f64,
     /// How many neighbours all rows keep together: a row in proportion to its item's people, but [`NEIGHBOURS_LEAST`] where it has so many.
     pub entries: usize,
 }
@@ -90,15 +92,17 @@ fn deal(sizes: &[usize], people: &[u32], entries: usize) -> Vec<usize> {
     shares(low)
 }
 
-/// Counts who did what next. `people` are the items that each met, in time order; the same item twice in a row is one.
+/// Counts who did what next. `people` are the items that each met, in time order; the same item twice in a row is one. `alike` are of each item others
+/// that are like it, rising, each with a share of 1.
 ///
 /// With `c(i, j) = Σ d^−fade` over all pairs of one person in which `j` stands `d ≤ reach` places behind `i`, the weight is
-/// `w(i, j) = c(i, j) / (Σ_j c(i, j))^share / (1 + people of j)^popular`. The weights are then scaled so that a row's greatest is 1 on average.
+/// `w(i, j) = c(i, j) / (Σ_j c(i, j))^share / (1 + people of j)^popular`. The weights are scaled so that a row's greatest is 1 on average; then
+/// `likeness` times the share of what is like `i` is added.
 ///
 /// # Source
 /// Linden, Smith & York, IEEE Internet Computing 7, 2003, for the idea; Deshpande & Karypis, "Item-Based Top-N Recommendation Algorithms",
 /// ACM TOIS 22(1), 2004, section 4.2, for dividing by a power of the popularity.
-pub fn count(people: &[Vec<u32>], items: usize, how: &Counting) -> Table {
+pub fn count(people: &[Vec<u32>], items: usize, how: &Counting, alike: &[Vec<(u32, f32)>]) -> Table {
     let fades: Vec<f32> = (1..=how.reach).map(|d| power(d as f64, -how.fade) as f32).collect();
     let mut rows: Vec<Row> = (0..items).map(|_| Row::default()).collect();
     let mut popularity = vec![0u32; items];
@@ -116,25 +120,33 @@ pub fn count(people: &[Vec<u32>], items: usize, how: &Counting) -> Table {
         own.dedup();
         own.iter().for_each(|item| popularity[*item as usize] += 1);
     }
-    rows.iter_mut().for_each(Row::merge);
+    let held: Vec<f32> = popularity.iter().map(|n| power(1.0 + f64::from(*n), -how.popular) as f32).collect();
+    let (mut tops, mut filled) = (0.0f64, 0u32);
+    for row in &mut rows {
+        row.merge();
+        let sum: f64 = row.entries.iter().map(|(_, c)| f64::from(*c)).sum();
+        let share = power(sum, -how.share) as f32;
+        row.entries.iter_mut().for_each(|(next, c)| *c *= share * held[*next as usize]);
+        tops += f64::from(row.entries.iter().fold(0.0f32, |top, (_, w)| top.max(*w)));
+        filled += u32::from(!row.entries.is_empty());
+    }
+    let unit = (tops / f64::from(filled.max(1))) as f32;
+    if how.likeness > 0.0 {
+        for (row, alike) in rows.iter_mut().zip(alike) {
+            row.entries.extend(alike.iter().map(|(other, share)| (*other, share * unit * how.likeness as f32)));
+            row.merge();
+        }
+    }
     let sizes: Vec<usize> = rows.iter().map(|row| row.entries.len()).collect();
     let shares = deal(&sizes, &popularity, how.entries);
-    let mut kept: Vec<Vec<(u32, f64)>> = Vec::with_capacity(items);
-    for (row, most) in rows.iter_mut().zip(shares) {
-        let sum: f64 = row.entries.iter().map(|(_, c)| f64::from(*c)).sum();
-        let share = power(sum, how.share);
-        let weigh = |(next, count): &(u32, f32)| {
-            let people = 1.0 + f64::from(popularity[*next as usize]);
-            (*next, f64::from(*count) / share / power(people, how.popular))
-        };
-        let mut list: Vec<(u32, f64)> = row.entries.iter().map(weigh).collect();
+    let mut kept: Vec<Vec<(u32, f32)>> = Vec::with_capacity(items);
+    for (row, most) in rows.into_iter().zip(shares) {
+        let mut list = row.entries;
         list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         list.truncate(most);
+        list.shrink_to_fit();
         kept.push(list);
-        *row = Row::default();
     }
-    let tops: Vec<f64> = kept.iter().filter_map(|list| list.first()).map(|(_, w)| *w).collect();
-    let unit = tops.iter().sum::<f64>() / tops.len().max(1) as f64;
     let mut table = Table { offset: vec![0], neighbour: Vec::new(), byte: Vec::new(), scale: Vec::new() };
     for mut list in kept {
         let scale = list.first().map_or(0.0, |(_, w)| w / unit / 255.0);
@@ -147,7 +159,7 @@ pub fn count(people: &[Vec<u32>], items: usize, how: &Counting) -> Table {
             }
         }
         table.offset.push(table.byte.len() as u32);
-        table.scale.push(scale as f32);
+        table.scale.push(scale);
     }
     table
 }
@@ -183,12 +195,12 @@ pub fn popularity(people: &[Vec<u32>], items: usize, first: usize) -> (Vec<u32>,
 mod tests {
     use super::*;
 
-    const HOW: Counting = Counting { reach: 2, fade: 1.0, share: 1.0, popular: 0.0, entries: 8 };
+    const HOW: Counting = Counting { reach: 2, fade: 1.0, share: 1.0, popular: 0.0, likeness: 0.0, entries: 8 };
 
     #[test]
     fn followers_are_counted_by_distance_and_cut() {
         let people = [vec![0, 1, 2], vec![0, 0, 1, 3], vec![0, 2]];
-        let table = count(&people, 4, &HOW);
+        let table = count(&people, 4, &HOW, &[]);
         // After item 0: 1 + 1 for item 1, ½ + 1 for item 2, ½ for item 3.
         assert_eq!(&table.neighbour[..3], [1, 2, 3]);
         let block = table.block(1.0).expect("sound");
@@ -200,10 +212,22 @@ mod tests {
     #[test]
     fn what_follows_everything_is_held_back() {
         let people = [vec![0, 1], vec![0, 1], vec![0, 2], vec![3, 1], vec![4, 1], vec![5, 1]];
-        let plain = count(&people, 6, &HOW).block(1.0).expect("sound");
-        let held = count(&people, 6, &Counting { popular: 1.0, ..HOW }).block(1.0).expect("sound");
+        let plain = count(&people, 6, &HOW, &[]).block(1.0).expect("sound");
+        let held = count(&people, 6, &Counting { popular: 1.0, ..HOW }, &[]).block(1.0).expect("sound");
         assert!(plain.score(&[0], 1) > plain.score(&[0], 2));
         assert!(held.score(&[0], 1) < held.score(&[0], 2));
+    }
+
+    #[test]
+    fn what_is_alike_stands_beside_what_followed() {
+        let people = [vec![0, 1], vec![0, 1], vec![2, 3]];
+        let alike = [vec![(1, 0.5), (2, 1.0)], vec![], vec![], vec![(0, 1.0)]];
+        let how = Counting { likeness: 0.5, ..HOW };
+        let block = count(&people, 4, &how, &alike).block(1.0).expect("sound");
+        // Rows are shares, so the greatest of both is 1.
+        for (from, to, weight) in [(0, 1, 1.25), (0, 2, 0.5), (2, 3, 1.0), (3, 0, 0.5), (1, 0, 0.0)] {
+            assert!((block.score(&[from], to) - weight).abs() < 0.01, "{from} {to}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod examples;
 pub mod export;
 pub mod factors;
+pub mod implicit;
 pub mod import;
 pub mod metrics;
 pub mod model;

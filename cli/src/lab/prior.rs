@@ -338,6 +338,23 @@ fn try_out(lessons: &Lessons, users: &[Range<usize>], valid: bool, form: &Form) 
     scored
 }
 
+impl Lessons {
+    /// The frozen model's own forecasts on `valid`.
+    pub fn frozen_on_valid(&self) -> Vec<Scored> {
+        let on_valid = |at: &usize| self.split[*at] == Split::Valid;
+        (0..self.user.len()).filter(on_valid).map(|at| self.alone(at)).collect()
+    }
+
+    fn alone(&self, at: usize) -> Scored {
+        Scored { user: self.user[at], earlier: 0, positive: self.positive[at], logit: self.frozen[at] }
+    }
+}
+
+/// Scores the labels of `valid` with the phone's heads under this prior, each before it is learnt.
+pub fn try_on_valid(lessons: &Lessons, form: &Form) -> Vec<Scored> {
+    try_out(lessons, &lessons.users(), true, form)
+}
+
 /// Fits the prior.
 ///
 /// # Errors
@@ -380,13 +397,8 @@ pub fn fit(lessons: &Lessons, options: &Options) -> anyhow::Result<Fitted> {
     let now = improve([0.85, 1.2].map(|by| Choice { scale: now.scale * by, ..now }).to_vec())?;
     let best = improve(TRUSTS.map(|trust| Choice { trust, ..now }).to_vec())?;
     let (mean, factor) = found.rounded(best)?;
-    let alone = |at: usize| Scored {
-        user: lessons.user[at],
-        earlier: 0,
-        positive: lessons.positive[at],
-        logit: lessons.frozen[at],
-    };
-    let frozen: Vec<Scored> = (0..lessons.user.len()).filter(|at| lessons.chooses(valid, *at)).map(alone).collect();
+    let chosen = (0..lessons.user.len()).filter(|at| lessons.chooses(valid, *at));
+    let frozen: Vec<Scored> = chosen.map(|at| lessons.alone(at)).collect();
     Ok(Fitted {
         mean,
         factor,

@@ -42,6 +42,74 @@ fn folder(splits: &[&str]) -> TempDir {
     dir
 }
 
+/// One value of each list: what is chosen is not what these tests are about.
+const SMALL: &str = "
+[forecast]
+widths = [[4], [4, 6]]
+penalties = [100]
+constants = [0]
+slopes = [0.06]
+trusts = [0.2]
+[next]
+reaches = [[5, 1]]
+divisors = [[0.5, 0]]
+likenesses = [0.2, 0]
+decays = [0.7]
+priors = [0.01]
+[choose]
+deviations = [[0.5, 1]]
+prices = [0.1]
+epsilons = [0.05]
+";
+
+/// Runs the protocols on a folder with short lists.
+fn run(dir: &TempDir, out: &std::path::Path, more: &[&str]) -> String {
+    let config = dir.path().join("small.toml");
+    fs::write(&config, SMALL).unwrap();
+    let [data, out, config] = [dir.path(), out, config.as_path()].map(|path| path.to_str().unwrap());
+    done(&[&["quality", data, "--out", out, "--config", config], more].concat())
+}
+
+/// A folder as odd as it may be: nothing is known of the items, ratings are whole numbers, everything came at the same time, and people are few.
+fn bare() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let items: String = (0..30).map(|i| format!("{i}\n")).collect();
+    fs::write(dir.path().join("items.tsv"), format!("item\n{items}")).unwrap();
+    for split in ["time", "colduser", "loo"] {
+        let mut parts = [(); 3].map(|()| String::from("user\titem\trating\ttimestamp\n"));
+        for user in 0..9usize {
+            for step in 0..13usize {
+                let part = match split {
+                    "loo" => step.saturating_sub(10),
+                    "time" => user / 3 % 3,
+                    _ => user % 3,
+                };
+                let (item, rating) = ((user * 5 + step * 2) % 30, 1 + (user + step * step) % 5);
+                let _ = writeln!(parts[part], "{user}\t{item}\t{rating}\t1600000000");
+            }
+        }
+        let folder = dir.path().join("splits").join(split);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in ["train", "valid", "test"].into_iter().zip(parts) {
+            fs::write(folder.join(format!("{name}.tsv")), text).unwrap();
+        }
+    }
+    dir
+}
+
+#[test]
+fn few_people_and_items_of_which_nothing_is_known_break_nothing() {
+    let dir = bare();
+    let out = dir.path().join("out");
+    run(&dir, &out, &[]);
+    let lines = lines(&out);
+    for protocol in ["A", "B", "C", "C2", "D"] {
+        let of = |line: &&Value| line["protocol"] == protocol;
+        assert!(lines.iter().filter(of).count() > 4, "{protocol}");
+        assert!(lines.iter().filter(of).all(|line| line["value"].as_f64().unwrap().is_finite()), "{protocol}");
+    }
+}
+
 fn lines(out: &std::path::Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("quality.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -58,8 +126,7 @@ fn value(lines: &[Value], protocol: &str, model: &str, metric: &str) -> f64 {
 fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
     let dir = folder(&["colduser"]);
     let out = dir.path().join("out");
-    let (data, to) = (dir.path().to_str().unwrap(), out.to_str().unwrap());
-    let text = done(&["quality", data, "--seed", "3", "--out", to]);
+    let text = run(&dir, &out, &["--seed", "3"]);
     for skipped in ["A is skipped: there is no splits/time", "C is skipped", "E is skipped: there is no random and bts"]
     {
         assert!(text.contains(skipped), "{skipped}\n{text}");
@@ -89,13 +156,12 @@ fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
 #[test]
 fn the_seed_decides_the_results() {
     let dir = folder(&["time"]);
-    let data = dir.path().to_str().unwrap();
-    let run = |name: &str| {
+    let twice = ["one", "two"].map(|name| {
         let out = dir.path().join(name);
-        done(&["quality", data, "--protocol", "A", "--out", out.to_str().unwrap()]);
+        run(&dir, &out, &["--protocol", "A"]);
         (fs::read(out.join("quality.jsonl")).unwrap(), fs::read(out.join("A/model.safetensors")).unwrap())
-    };
-    assert_eq!(run("one"), run("two"));
+    });
+    assert_eq!(twice[0], twice[1]);
 }
 
 #[test]
@@ -116,4 +182,8 @@ fn what_is_missing_or_odd_is_said() {
     fs::write(&valid, text).unwrap();
     fs::remove_file(dir.path().join("items.tsv")).unwrap();
     assert!(said(&["--protocol", "C"]).contains("items.tsv does not exist"));
+    let config = dir.path().join("config.toml");
+    fs::write(&config, "[next]\ndecays = [2]\n").unwrap();
+    let error = said(&["--config", config.to_str().unwrap()]);
+    assert!(error.contains("config.toml") && error.contains("next.decays"), "{error}");
 }

@@ -4,10 +4,9 @@
 //! logistic step a reward, as on the phone. Widths of priors and of exploration are chosen on `valid`.
 
 use super::super::dataset::{Dataset, Split};
-use super::super::factors::Factors;
 use super::super::rows::Rows;
 use super::Bench;
-use super::taste::{PARTS, Values};
+use super::taste::{Frozen, PARTS, Values};
 use anyhow::{Context as _, bail};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,7 +14,6 @@ use zhiji::bandit::EpsilonGreedy;
 use zhiji::head::{BayesLinear, Prior};
 use zhiji::kernel::math::{ln_f64, sigmoid_f64};
 use zhiji::rng::Rng;
-use zhiji::score::logit;
 
 /// Items to choose from.
 const OPTIONS: usize = 10;
@@ -23,14 +21,6 @@ const OPTIONS: usize = 10;
 const ROUNDS: usize = 20;
 /// Numbers of an item's vector.
 const WIDTH: usize = 16;
-/// Imagined examples behind an item's rate.
-const IMAGINED: f64 = 5.0;
-/// Deviations of a person's intercept and of the weights of the factors, which are tried.
-pub const DEVIATIONS: [(f64, f64); 4] = [(0.5, 0.5), (0.5, 1.0), (1.0, 1.0), (1.0, 2.0)];
-/// What exploration is priced at: parts of a deviation. 1 is Thompson sampling as it stands in books.
-pub const PRICES: [f64; 4] = [0.05, 0.1, 0.3, 1.0];
-/// Shares of random choices.
-pub const EPSILONS: [f64; 2] = [0.05, 0.1];
 /// Least curvature of a logistic step.
 const LEAST_CURVATURE: f64 = 0.02;
 
@@ -50,9 +40,7 @@ enum Policy {
 type Person = Vec<(usize, bool)>;
 
 struct World<'a> {
-    factors: &'a Factors,
-    /// Logit of an item's rate.
-    prior: Vec<f64>,
+    frozen: &'a Frozen,
     seed: u64,
 }
 
@@ -63,7 +51,8 @@ fn play(
     policy: Policy,
     (intercept, weights): (f64, f64),
 ) -> anyhow::Result<Vec<f64>> {
-    let d = world.factors.width + 1;
+    let factors = &world.frozen.factors[0];
+    let d = factors.width + 1;
     let mut deviations = vec![weights; d];
     deviations[0] = intercept;
     let prior = Rc::new(Prior::new(&vec![0.0; d], &deviations)?);
@@ -85,11 +74,12 @@ fn play(
             let inputs: Vec<Vec<f64>> = order[..OPTIONS]
                 .iter()
                 .map(|at| {
-                    let v = world.factors.vector(person[*at].0);
+                    let v = factors.vector(person[*at].0);
                     std::iter::once(1.0).chain(v.iter().map(|x| f64::from(*x))).collect()
                 })
                 .collect();
-            let frozen: Vec<f64> = order[..OPTIONS].iter().map(|at| world.prior[person[*at].0]).collect();
+            let rate = |at: &usize| f64::from(world.frozen.base + world.frozen.rate[person[*at].0]);
+            let frozen: Vec<f64> = order[..OPTIONS].iter().map(rate).collect();
             let drawn = {
                 let mut normals = vec![0.0; d];
                 let mut deviate = vec![0.0; d];
@@ -195,19 +185,9 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let data = bench.ratings.write(bench.items, "like", like, 0.0, &folder, &bench.source())?;
     let mut rows = Rows::new(0.0);
     let values = Values::read(&data, seed, &mut rows)?;
-    let factors = values.fit_one(PARTS, WIDTH, seed);
+    let frozen = values.fit_one(PARTS, &[WIDTH], seed);
     let everyone = people(&data, values.places(), like, &mut rows)?;
-    let mut counts = vec![(0.0, 0.0); values.items()];
-    for (_, (_, person)) in everyone.iter().filter(|(split, _)| *split == Split::Train) {
-        for (at, liked) in person {
-            counts[*at].0 += 1.0;
-            counts[*at].1 += f64::from(u8::from(*liked));
-        }
-    }
-    let (n, liked) = counts.iter().fold((0.0, 0.0), |sum, c| (sum.0 + c.0, sum.1 + c.1));
-    let base = liked / f64::max(n, 1.0);
-    let prior = counts.iter().map(|c| f64::from(logit((c.1 + IMAGINED * base) / (c.0 + IMAGINED)))).collect();
-    let world = World { factors: &factors, prior, seed };
+    let world = World { frozen: &frozen, seed };
     let of = |part: Split| -> Vec<(u32, Person)> {
         everyone.iter().filter(|(split, _)| *split == part).map(|(_, person)| person.clone()).collect()
     };
@@ -215,26 +195,27 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     if valid.is_empty() || test.is_empty() {
         bail!("nobody in valid or in test rated {OPTIONS} items");
     }
-    let mut widths = (f64::NEG_INFINITY, DEVIATIONS[0]);
-    for deviations in DEVIATIONS {
-        let worth = mean(&play(&world, &valid, Policy::Greedy, deviations)?);
+    let tried = &bench.plan.tried.choose;
+    let mut widths = (f64::NEG_INFINITY, tried.deviations[0]);
+    for deviations in &tried.deviations {
+        let worth = mean(&play(&world, &valid, Policy::Greedy, *deviations)?);
         if worth > widths.0 {
-            widths = (worth, deviations);
+            widths = (worth, *deviations);
         }
     }
     let widths = widths.1;
-    let best = |candidates: &[Policy]| -> anyhow::Result<Policy> {
+    let best = |of: fn(f64) -> Policy, values: &[f64]| -> anyhow::Result<Policy> {
         let mut found = (f64::NEG_INFINITY, Policy::Greedy);
-        for policy in candidates {
-            let worth = mean(&play(&world, &valid, *policy, widths)?);
+        for policy in values.iter().copied().map(of) {
+            let worth = mean(&play(&world, &valid, policy, widths)?);
             if worth > found.0 {
-                found = (worth, *policy);
+                found = (worth, policy);
             }
         }
         Ok(found.1)
     };
-    let (ucb, thompson) = (best(&PRICES.map(Policy::Ucb))?, best(&PRICES.map(Policy::Thompson))?);
-    let epsilon = best(&EPSILONS.map(Policy::Epsilon))?;
+    let (ucb, thompson) = (best(Policy::Ucb, &tried.prices)?, best(Policy::Thompson, &tried.prices)?);
+    let epsilon = best(Policy::Epsilon, &tried.epsilons)?;
     bench.record.note(format!(
         "D: of valid: deviations {widths:?} of intercept and factors, {ucb:?}, {thompson:?}, {epsilon:?}; {} people of test",
         test.len()

@@ -2,14 +2,13 @@
 
 use super::super::dataset::{Dataset, Split};
 use super::super::evaluation::{self, Evaluation};
-use super::super::factors::Factors;
 use super::super::metrics::{self, Scored};
 use super::super::model;
 use super::super::rows::Rows;
 use super::linear::{Examples, Linear};
-use super::taste::{self, Values};
+use super::taste::{self, Frozen, Values};
 use super::weights::{Held, Weights};
-use super::{Bench, Protocol};
+use super::{Bench, Protocol, head};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use std::collections::HashMap;
@@ -19,19 +18,8 @@ use zhiji::features::Layout;
 use zhiji::schema::Schema;
 use zhiji::score::Ranker;
 
-/// One configuration: a linear model over the fold's features and the numbers of [`taste`].
-#[derive(Clone, Copy, Debug)]
-pub struct Configuration {
-    /// Numbers of an item's vector.
-    pub width: usize,
-    /// Penalty of the squared weights.
-    pub l2: f64,
-}
-
-/// The widths that are tried.
-pub const WIDTHS: [usize; 2] = [16, 32];
-/// The penalties that are tried.
-pub const PENALTIES: [f64; 3] = [10.0, 100.0, 1_000.0];
+/// What is not simpler must lower log-loss on `valid` by so much.
+const MARGIN: f64 = 1e-4;
 
 /// Imagined examples behind the prior of an item.
 pub const PRIORS: [f64; 4] = [1.0, 3.0, 10.0, 30.0];
@@ -49,35 +37,34 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let layout = Rc::new(Layout::new(&data.schema));
     let mut rows = Rows::new(0.0);
     let values = Values::read(&data, seed, &mut rows)?;
-    let mut best: Option<(f64, Configuration, Linear, Factors, Examples)> = None;
-    for width in WIDTHS {
-        let mut factors = values.fit(width, seed);
-        let examples = taste::collect(&data, &layout, &values, &factors, &mut rows)?;
-        check(&examples, bench)?;
-        let mut found: Option<(f64, f64, Linear)> = None;
-        for l2 in PENALTIES {
-            let trained = Linear::fit(&examples, l2)?;
+    let tried = &bench.plan.tried.forecast;
+    let mut every: Vec<usize> = tried.widths.concat();
+    every.sort_unstable();
+    every.dedup();
+    let mut fitted = values.fit(&every, seed);
+    let examples = taste::collect(&data, &layout, &values, &fitted, &mut rows)?;
+    check(&examples, bench)?;
+    let mut best: Option<(f64, &[usize], f64, Linear)> = None;
+    for widths in &tried.widths {
+        let columns = columns(layout.len(), &every, widths);
+        for &l2 in &tried.penalties {
+            let trained = Linear::fit(&examples, &columns, l2)?;
             let loss = trained.loss(&examples, Split::Valid);
-            eprintln!("  width {width}, l2 {l2}: log-loss {loss:.4} on valid");
-            if found.as_ref().is_none_or(|(least, ..)| loss < *least) {
-                found = Some((loss, l2, trained));
+            eprintln!("  vectors of {widths:?}, l2 {l2}: log-loss {loss:.4} on valid");
+            if best.as_ref().is_none_or(|(least, ..)| loss < least - MARGIN) {
+                best = Some((loss, widths, l2, trained));
             }
         }
-        let (loss, l2, trained) = found.context("the list of penalties is empty")?;
-        if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
-            let all = factors.pop().context("factors of all")?;
-            best = Some((loss, Configuration { width, l2 }, trained, all, examples));
-        }
     }
-    let (loss, chosen, trained, factors, examples) = best.context("the list of configurations is empty")?;
+    let (loss, widths, l2, trained) = best.context("the list of configurations is empty")?;
+    let frozen = fitted.pop().context("what all people say of the items")?;
+    let plain = pack(&trained, &examples, (&values, &frozen, widths), &data.schema, &layout)?;
+    let (bytes, head) = head::choose(&data, &layout, &plain, tried, &mut rows)?;
     bench.record.note(format!(
-        "{}: of {} configurations, vectors of {} and l2 {} are best on valid, log-loss {loss:.4}",
+        "{}: of {} configurations, vectors of {widths:?} and l2 {l2} are best on valid, log-loss {loss:.4}; {head}",
         bench.protocol.name(),
-        WIDTHS.len() * PENALTIES.len(),
-        chosen.width,
-        chosen.l2
+        tried.widths.len() * tried.penalties.len(),
     ));
-    let bytes = pack(&trained, &examples, &values, &factors, &data.schema, &layout)?;
     bench.keep(&bytes)?;
     let ranker = model::open(&bytes, &data.schema, &layout)?;
     let found = measure(&data, &layout, &ranker, seed)?;
@@ -90,17 +77,22 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     baselines(bench, &examples, &layout)
 }
 
-/// The bundle: features weighed by `wide`, the item's own mean by `bias`, the user's taste by `ridge` and `vector`.
+/// The columns of an example that a model reads which has the factors of these widths, out of `every` width that there is.
+fn columns(own: usize, every: &[usize], widths: &[usize]) -> Vec<usize> {
+    let read = every.iter().enumerate().filter(|(_, width)| widths.contains(width));
+    (0..=own).chain(read.flat_map(|(at, _)| [own + 1 + 2 * at, own + 2 + 2 * at])).collect()
+}
+
+/// The bundle: features weighed by `wide`, the item's rate and means by `bias`, the user's tastes by `ridge` and `vector`.
 fn pack(
     trained: &Linear,
     examples: &Examples,
-    values: &Values,
-    factors: &Factors,
+    (values, frozen, widths): (&Values, &Frozen, &[usize]),
     schema: &Schema,
     layout: &Layout,
 ) -> anyhow::Result<Vec<u8>> {
     let own = layout.len();
-    let (mut picks, mut gains, mut bias) = (Vec::new(), [0.0f32; taste::NUMBERS], trained.bias);
+    let (mut picks, mut gains, mut bias) = (Vec::new(), vec![0.0f32; frozen.numbers()], trained.bias);
     let mut parts = [Vec::new(), Vec::new(), Vec::new()];
     for (at, &pick) in trained.picks.iter().enumerate() {
         let [weight, mean, scale] = [trained.weight[at], trained.mean[at], trained.scale[at]];
@@ -112,7 +104,29 @@ fn pack(
             bias -= weight * mean / scale;
         }
     }
-    let [of_item, of_taste] = gains;
+    let (mut blocks, mut of, mut by) = (
+        vec![
+            json!({ "block": "item", "name": "rate" }),
+            json!({ "block": "bias", "name": "rate_bias", "of": ["rate"] }),
+        ],
+        vec!["wide".to_string(), "rate_bias".into()],
+        vec![1.0, gains[0]],
+    );
+    let mut kept = Frozen { factors: Vec::new(), ..frozen.clone() };
+    for (factors, gains) in frozen.factors.iter().zip(gains[1..].chunks(2)) {
+        if !widths.contains(&factors.width) {
+            continue;
+        }
+        let [item, bias, ridge, vector] = taste::blocks(factors.width);
+        blocks.push(json!({ "block": "item", "name": item }));
+        blocks.push(json!({ "block": "bias", "name": bias, "of": [item] }));
+        blocks.push(json!({ "block": "ridge", "name": ridge, "of": [item], "decay": taste::DECAY }));
+        blocks.push(json!({ "block": "vector", "name": vector, "of": [ridge, item] }));
+        // A `vector` carries the item's bias once already.
+        of.extend([vector, bias]);
+        by.extend([gains[1], gains[0] - gains[1]]);
+        kept.factors.push(factors.clone());
+    }
     let features: Vec<&str> = picks.iter().map(|&pick| layout.names()[pick].as_str()).collect();
     let fields: Vec<&str> = schema
         .fields
@@ -125,7 +139,8 @@ fn pack(
     for (name, of) in [("wide.weight", weight), ("wide.mean", mean), ("wide.scale", scale), ("wide.bias", vec![bias])] {
         tensors.add(name, &[of.len()], Held::Singles(of));
     }
-    taste::weights(values, factors, &mut tensors);
+    taste::weights(values, &kept, &mut tensors);
+    blocks.insert(0, json!({ "block": "wide", "features": features, "hashed": [] }));
     let item = |i: usize| format!("{:016x}", examples.wire[i]);
     let stride = (examples.len() / PROBES).max(1);
     let probes: Vec<_> = (0..examples.len())
@@ -145,17 +160,8 @@ fn pack(
         "space": schema.space,
         "schema": { "fields": fields },
         "ranker": {
-            "blocks": [
-                { "block": "wide", "features": features, "hashed": [] },
-                { "block": "item" },
-                { "block": "bias", "of": ["item"] },
-                { "block": "ridge", "of": ["item"], "decay": taste::DECAY },
-                { "block": "vector", "of": ["ridge", "item"] },
-            ],
-            // A `vector` carries the item's bias once already.
-            "tiers": [
-                { "tasks": [{ "label": LABEL, "of": ["wide", "vector", "bias"], "gains": [1, of_taste, of_item - of_taste] }] },
-            ],
+            "blocks": blocks,
+            "tiers": [{ "tasks": [{ "label": LABEL, "of": of, "gains": by }] }],
         },
         "probes": probes,
     }))
@@ -245,4 +251,15 @@ fn baselines(bench: &mut Bench<'_>, examples: &Examples, layout: &Layout) -> any
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_reads_the_features_the_rate_and_the_factors_of_its_own_widths() {
+        assert_eq!(columns(2, &[8, 16, 32], &[32, 8]), [0, 1, 2, 3, 4, 7, 8]);
+        assert_eq!(columns(2, &[8, 16, 32], &[16]), [0, 1, 2, 5, 6]);
+    }
 }

@@ -77,21 +77,21 @@ impl Linear {
         sum / of.len().max(1) as f64
     }
 
-    /// Minimises `Σ loss + l2 / 2 · |weight|²` over `train`, by Newton's method on the standardised numbers.
+    /// Minimises `Σ loss + l2 / 2 · |weight|²` over `train`, by Newton's method on the standardised numbers; reads those at `columns` alone.
     ///
     /// # Source
     /// Hastie, Tibshirani & Friedman, "The Elements of Statistical Learning", 2nd edition, 2009, section 4.4.1.
     ///
     /// # Errors
     /// Where `train` is empty, or a number is not finite.
-    pub fn fit(examples: &Examples, l2: f64) -> anyhow::Result<Self> {
+    pub fn fit(examples: &Examples, columns: &[usize], l2: f64) -> anyhow::Result<Self> {
         let rows = examples.of(Split::Train);
         if rows.is_empty() || examples.dense.iter().any(|x| !x.is_finite()) {
             bail!("there are no training examples, or a number of one is not finite");
         }
         let count = rows.len() as f64;
         let mut model = Self { picks: vec![], bias: 0.0, weight: vec![], mean: vec![], scale: vec![] };
-        for j in 0..examples.width {
+        for &j in columns {
             let value = |i: &usize| f64::from(examples.dense(*i)[j]);
             let mean = rows.iter().map(value).sum::<f64>() / count;
             let scale = (rows.iter().map(|i| (value(i) - mean) * (value(i) - mean)).sum::<f64>() / count).sqrt();
@@ -162,12 +162,17 @@ mod tests {
             examples.earlier.push(0);
             examples.split.push(Split::Train);
         }
-        let model = Linear::fit(&examples, 1e-3).expect("fitted");
+        let model = Linear::fit(&examples, &[0, 1, 2], 1e-3).expect("fitted");
         assert_eq!(model.picks, [0, 1], "what never varies is left out");
         let slope = |j: usize| model.weight[j] / model.scale[j];
         assert!((slope(0) - 1.5).abs() < 0.1 && (slope(1) + 2.0).abs() < 0.3, "{} {}", slope(0), slope(1));
-        let held = Linear::fit(&examples, 10_000.0).expect("fitted");
+        let held = Linear::fit(&examples, &[0, 1, 2], 10_000.0).expect("fitted");
         assert!(held.weight[0] < 0.5 * model.weight[0]);
+        assert_eq!(
+            Linear::fit(&examples, &[1], 1.0).expect("fitted").picks,
+            [1],
+            "a column that is not asked for is not read"
+        );
         assert!(held.loss(&examples, Split::Train) > model.loss(&examples, Split::Train));
     }
 }

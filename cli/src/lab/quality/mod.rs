@@ -1,16 +1,18 @@
 //! Protocols: what the product is held to, on any data set that is laid out the same way.
 //!
-//! Everything is measured through the phone's own fold, retention and forward pass. Configurations stand in short lists ([`forecast::GRID`],
-//! [`next::GRID`]); which one is taken is decided on `valid` alone, and `test` is looked at once, at the end.
+//! Everything is measured through the phone's own fold, retention and forward pass. Configurations stand in short lists ([`tried`]); which one is taken
+//! is decided on `valid` alone, and `test` is looked at once, at the end.
 
 mod choose;
 pub mod forecast;
+pub mod head;
 pub mod linear;
 mod logs;
 pub mod next;
 pub mod record;
 pub mod table;
 pub mod taste;
+pub mod tried;
 mod weights;
 
 use anyhow::{Context as _, bail};
@@ -18,6 +20,7 @@ use record::Record;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use table::{Items, Ratings};
+use tried::Tried;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -85,6 +88,8 @@ pub struct Plan {
     pub protocols: Vec<Protocol>,
     /// The rating from which an item is liked.
     pub like: f32,
+    /// The values that are tried.
+    pub tried: Tried,
     /// Decides every draw.
     pub seed: u64,
     /// Where bundles, lab directories and results are written.

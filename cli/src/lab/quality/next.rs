@@ -1,11 +1,13 @@
 //! Protocols C and C2: what will this person do next, out of the whole catalogue?
 //!
-//! Every rating counts as an event of the item, whatever its value. Configurations are compared with the engine's own table of neighbours over
+//! Every rating counts as an event of the item, whatever its value. A table of neighbours holds what followed an item and what is like it by the factors of
+//! [`implicit`], which fills the rows of items that few people met. Configurations are compared with the engine's own table over
 //! lists of places; the one that is best on `valid` becomes a bundle, and `test` is ranked by the phone's whole path.
 
 use super::super::baselines::Baselines;
 use super::super::covisit::{self, Counting, Table};
 use super::super::dataset::{Dataset, Split};
+use super::super::implicit;
 use super::super::metrics::{self, ranked};
 use super::super::model;
 use super::super::ranking::{self, Question, Results};
@@ -21,16 +23,16 @@ use zhiji::bundle::stack::HISTORY_MOST;
 use zhiji::features::Layout;
 use zhiji::schema::hash64;
 
-/// How followers are counted: reach and fade.
-pub const GRID: [(usize, f64); 4] = [(5, 1.0), (10, 0.5), (10, 1.0), (20, 0.7)];
-/// Powers of a row's sum and of a follower's popularity by which counts are divided.
-pub const DIVISORS: [(f64, f64); 4] = [(0.5, 0.0), (0.75, 0.0), (0.5, 0.25), (0.75, 0.25)];
-/// How much an older item counts against the one after it.
-pub const DECAYS: [f32; 3] = [0.6, 0.7, 0.8];
-/// What popularity counts against the first neighbour of an average item, at its greatest.
-pub const PRIORS: [f32; 4] = [0.001, 0.01, 0.03, 0.1];
-/// Bytes of a bundle that the table of neighbours may take.
-const TABLE_BYTES: usize = 640_000;
+/// Bytes of a bundle.
+const BYTES_MOST: usize = 960_000;
+/// Bytes of an item in it: id, end of the row, scale, empty vector, popularity.
+const ITEM_BYTES: usize = 22;
+/// Items that may have rows: those that most people met.
+const ITEMS_MOST: usize = 20_000;
+/// What followed an item says nothing where so few people met it.
+const PEOPLE_LEAST: u32 = 2;
+/// Items that count as being like one.
+const ALIKE: usize = 100;
 /// Of a person's first items, how many count as a beginner's.
 const EARLY: usize = 5;
 /// Rankings of one bucket of earlier events, at most, where there is one for every event.
@@ -45,6 +47,20 @@ struct Person(Vec<(u32, Split)>);
 
 /// A moment of one person: its number, and how many events went before.
 type Moment = (u32, u32);
+
+/// What `train` says of the items that have rows, whatever is chosen.
+struct Counted {
+    /// Places in the catalogue, row by row.
+    places: Vec<u32>,
+    /// The row of each item of the catalogue.
+    rows: Vec<Option<u32>>,
+    /// Rows that each person met in `train`, in time order.
+    people: Vec<Vec<u32>>,
+    /// Of each row those that are like it.
+    alike: Vec<Vec<(u32, f32)>>,
+    /// Popularity with everybody and with beginners, in parts of the greatest.
+    priors: [Vec<f32>; 2],
+}
 
 struct Chosen {
     counting: Counting,
@@ -71,11 +87,12 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         Ok(())
     })?;
     let valid = moments(&people, Split::Valid, bench.protocol, bench.plan.seed, OF_VALID);
-    let chosen = choose(&people, catalogue.len(), &valid, bench.protocol)?;
+    let counted = count(&people, catalogue.len(), bench.plan.seed)?;
+    let chosen = choose(&people, &counted, &valid, bench)?;
     let how = chosen.counting;
     bench.record.note(format!(
         "{}: best on valid (HR@10 {:.4}, NDCG@10 {:.4}, {} rankings): reach {}, fade {}, divided by the row to the {} and popularity to \
-         the {}, decay {}, {} popularity weighs {}",
+         the {}, likeness {}, decay {}, {} popularity weighs {}",
         bench.protocol.name(),
         chosen.figures[0],
         chosen.figures[1],
@@ -84,12 +101,13 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         how.fade,
         how.share,
         how.popular,
+        how.likeness,
         chosen.decay,
         if chosen.early { "beginners'" } else { "everybody's" },
         chosen.prior
     ));
     let layout = Rc::new(Layout::new(&data.schema));
-    let wires: Vec<u64> = catalogue.iter().map(|item| item.wire()).collect();
+    let wires: Vec<u64> = counted.places.iter().map(|at| catalogue[*at as usize].wire()).collect();
     let bytes = pack(&chosen, &wires, &data)?;
     bench.keep(&bytes)?;
     let ranker = model::open(&bytes, &data.schema, &layout)?;
@@ -147,81 +165,125 @@ fn moments(people: &[Person], part: Split, protocol: Protocol, seed: u64, most: 
     all
 }
 
-/// Tries every configuration on the moments of `valid`. For C the mean over all of them decides, for C2 the mean over the buckets, so that
-/// beginners count as much as old hands.
-fn choose(people: &[Person], items: usize, valid: &[Moment], protocol: Protocol) -> anyhow::Result<Chosen> {
-    let train: Vec<Vec<u32>> = people
-        .iter()
-        .map(|person| person.0.iter().filter(|(_, split)| *split == Split::Train).map(|(item, _)| *item).collect())
-        .collect();
-    let (all, early) = covisit::popularity(&train, items, EARLY);
+/// Counts what `train` says. Rows have the items that [`PEOPLE_LEAST`] people met, or all where there are none.
+fn count(people: &[Person], items: usize, seed: u64) -> anyhow::Result<Counted> {
+    let of_train = |person: &Person| -> Vec<u32> {
+        person.0.iter().filter(|(_, split)| *split == Split::Train).map(|(item, _)| *item).collect()
+    };
+    let train: Vec<Vec<u32>> = people.iter().map(of_train).collect();
+    let (met, _) = covisit::popularity(&train, items, EARLY);
+    let least = if met.iter().any(|n| *n >= PEOPLE_LEAST) { PEOPLE_LEAST } else { 0 };
+    let mut places: Vec<u32> = (0..items as u32).filter(|at| met[*at as usize] >= least).collect();
+    places.sort_by_key(|at| (u32::MAX - met[*at as usize], *at));
+    places.truncate(ITEMS_MOST);
+    places.sort_unstable();
+    let mut rows = vec![None; items];
+    (0u32..).zip(&places).for_each(|(row, at)| rows[*at as usize] = Some(row));
+    let people: Vec<Vec<u32>> =
+        train.iter().map(|own| own.iter().filter_map(|item| rows[*item as usize]).collect()).collect();
+    let options = implicit::Options { width: 32, rounds: 6, weight: 5.0, penalty: 5.0, seed };
+    let alike = implicit::alike(&implicit::fit(&people, places.len(), &options)?, ALIKE)?;
+    let (all, early) = covisit::popularity(&people, places.len(), EARLY);
     let scaled = |of: &[u32]| -> Vec<f32> {
         let most = of.iter().max().copied().unwrap_or(1).max(1) as f32;
         of.iter().map(|n| *n as f32 / most).collect()
     };
-    let priors = [scaled(&all), scaled(&early)];
+    Ok(Counted { places, rows, people, alike, priors: [scaled(&all), scaled(&early)] })
+}
+
+/// Looks for the best configuration on the moments of `valid`: first how followers are counted, then how much what is alike counts beside them. For C
+/// the mean over all moments decides, for C2 the mean over the buckets, so that beginners count as much as old hands.
+fn choose(people: &[Person], counted: &Counted, valid: &[Moment], bench: &Bench<'_>) -> anyhow::Result<Chosen> {
+    let (n, tried) = (counted.places.len(), &bench.plan.tried.next);
+    let entries = BYTES_MOST.saturating_sub(n * ITEM_BYTES) / if n <= 1 << 16 { 3 } else { 5 };
     let mut best: Option<(f64, Chosen)> = None;
-    for (reach, fade) in GRID {
-        for (share, popular) in DIVISORS {
-            let counting =
-                Counting { reach, fade, share, popular, entries: TABLE_BYTES / if items <= 1 << 16 { 3 } else { 5 } };
-            let table = covisit::count(&train, items, &counting);
-            for decay in DECAYS {
-                let block = table.block(decay)?;
-                let mut scores = vec![0.0f32; items];
-                let mut targets = vec![Vec::with_capacity(valid.len()); PRIORS.len() * priors.len()];
-                for &(user, earlier) in valid {
-                    let past: Vec<u32> = people[user as usize].0[..earlier as usize].iter().map(|e| e.0).collect();
-                    let wanted = people[user as usize].0[earlier as usize].0;
-                    let mut recent: Vec<u32> = past.iter().rev().copied().collect();
-                    recent.dedup();
-                    recent.truncate(HISTORY_MOST);
-                    block.score_all(&recent, &mut scores);
-                    let mut hidden = vec![false; items];
-                    past.iter().for_each(|item| hidden[*item as usize] = true);
-                    for (at, targets) in targets.iter_mut().enumerate() {
-                        let (prior, weight) = (&priors[at / PRIORS.len()], PRIORS[at % PRIORS.len()]);
-                        let rank = place_of(&scores, prior, weight, wanted, &hidden);
-                        targets.push(ranked::Target { user, earlier, rank });
-                    }
-                }
-                for (at, targets) in targets.iter().enumerate() {
-                    let figures = ranked::measure(targets, K);
-                    let worth = if protocol == Protocol::C {
-                        figures.ndcg + figures.hit_rate
-                    } else {
-                        let buckets = ranked::by_earlier(targets, K);
-                        buckets.iter().map(|(_, f)| f.ndcg + f.hit_rate).sum::<f64>() / buckets.len().max(1) as f64
-                    };
-                    if best.as_ref().is_none_or(|(most, _)| worth > *most) {
-                        let (early, prior) = (at >= PRIORS.len(), PRIORS[at % PRIORS.len()]);
-                        let figures = [figures.hit_rate, figures.ndcg];
-                        let popularity = priors[at / PRIORS.len()].clone();
-                        let table = table.clone();
-                        best = Some((worth, Chosen { counting, decay, prior, early, table, popularity, figures }));
-                    }
-                }
-            }
+    let first = tried.likenesses.first().copied().context("the list of likenesses is empty")?;
+    for (reach, fade) in &tried.reaches {
+        for (share, popular) in &tried.divisors {
+            let how =
+                Counting { reach: *reach, fade: *fade, share: *share, popular: *popular, likeness: first, entries };
+            attempt(people, counted, valid, bench, how, &mut best)?;
         }
         eprint!(".");
+    }
+    for likeness in &tried.likenesses[1..] {
+        if let Some((_, chosen)) = &best {
+            attempt(people, counted, valid, bench, Counting { likeness: *likeness, ..chosen.counting }, &mut best)?;
+        }
     }
     eprintln!();
     best.map(|(_, chosen)| chosen).context("there are no moments of `valid` to choose by")
 }
 
-/// The place of `wanted` among what is not hidden; of equal scores, half stand before it.
-fn place_of(scores: &[f32], prior: &[f32], weight: f32, wanted: u32, hidden: &[bool]) -> f64 {
-    let score = |at: usize| scores[at] + weight * prior[at];
-    let own = score(wanted as usize);
+/// Tries one way of counting with all decays and priors; keeps what is better than the best so far.
+fn attempt(
+    people: &[Person],
+    counted: &Counted,
+    valid: &[Moment],
+    bench: &Bench<'_>,
+    counting: Counting,
+    best: &mut Option<(f64, Chosen)>,
+) -> anyhow::Result<()> {
+    let (n, tried) = (counted.places.len(), &bench.plan.tried.next);
+    let row = |event: &(u32, Split)| counted.rows[event.0 as usize];
+    let table = covisit::count(&counted.people, n, &counting, &counted.alike);
+    for decay in &tried.decays {
+        let block = table.block(*decay)?;
+        let mut scores = vec![0.0f32; n];
+        let mut targets = vec![Vec::with_capacity(valid.len()); tried.priors.len() * counted.priors.len()];
+        for &(user, earlier) in valid {
+            let own = &people[user as usize].0;
+            let (past, wanted) = (&own[..earlier as usize], row(&own[earlier as usize]));
+            // As on the phone: what has no row takes its step.
+            let mut recent: Vec<u32> = past.iter().rev().map(|e| e.0).collect();
+            recent.dedup();
+            recent.truncate(HISTORY_MOST);
+            let recent: Vec<u32> = recent.iter().map(|at| counted.rows[*at as usize].unwrap_or(u32::MAX)).collect();
+            block.score_all(&recent, &mut scores);
+            let mut hidden = vec![false; n];
+            past.iter().filter_map(row).for_each(|row| hidden[row as usize] = true);
+            let without = counted.rows.len() - n;
+            for (at, targets) in targets.iter_mut().enumerate() {
+                let (prior, weight) = (&counted.priors[at / tried.priors.len()], tried.priors[at % tried.priors.len()]);
+                let score = |row: usize| scores[row] + weight * prior[row];
+                let rank = place_of(score, wanted, &hidden, without);
+                targets.push(ranked::Target { user, earlier, rank });
+            }
+        }
+        for (at, targets) in targets.iter().enumerate() {
+            let figures = ranked::measure(targets, K);
+            let worth = if bench.protocol == Protocol::C {
+                figures.ndcg + figures.hit_rate
+            } else {
+                let buckets = ranked::by_earlier(targets, K);
+                buckets.iter().map(|(_, f)| f.ndcg + f.hit_rate).sum::<f64>() / buckets.len().max(1) as f64
+            };
+            if best.as_ref().is_none_or(|(most, _)| worth > *most) {
+                let (early, prior) = (at >= tried.priors.len(), tried.priors[at % tried.priors.len()]);
+                let figures = [figures.hit_rate, figures.ndcg];
+                let (table, popularity) = (table.clone(), counted.priors[at / tried.priors.len()].clone());
+                *best = Some((worth, Chosen { counting, decay: *decay, prior, early, table, popularity, figures }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The place of the row `wanted` among what is not hidden and `without` items that have no row and score 0, as `wanted` does where it has none; of equal
+/// scores, half stand before it.
+fn place_of(score: impl Fn(usize) -> f32, wanted: Option<u32>, hidden: &[bool], without: usize) -> f64 {
+    let own = wanted.map_or(0.0, |row| score(row as usize));
+    let wanted = wanted.map_or(usize::MAX, |row| row as usize);
     let (mut above, mut equal) = (0u32, 0u32);
     for (at, hidden) in hidden.iter().enumerate() {
-        if !hidden && at != wanted as usize {
+        if !hidden && at != wanted {
             let other = score(at);
             above += u32::from(other > own);
             equal += u32::from(other == own);
         }
     }
-    f64::from(above) + f64::from(equal) / 2.0 + 1.0
+    let rest = if own > 0.0 { 0 } else { without };
+    f64::from(above) + (f64::from(equal) + rest as f64) / 2.0 + 1.0
 }
 
 /// The table, and popularity as the biases of vectors that hold nothing else.
@@ -264,4 +326,30 @@ fn pack(chosen: &Chosen, wires: &[u64], data: &Dataset) -> anyhow::Result<Vec<u8
         "probes": probes,
     });
     weights.write(&spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_without_rows_stand_among_those_that_score_nothing() {
+        let scores = [0.5, 0.0, 0.0, 0.9];
+        let place = |wanted, hidden: [bool; 4]| place_of(|row| scores[row], wanted, &hidden, 10);
+        assert_eq!(place(Some(0), [false; 4]), 2.0);
+        assert_eq!(place(Some(0), [false, false, false, true]), 1.0, "what was met is not ranked");
+        assert_eq!(place(Some(1), [false; 4]), 3.0 + 11.0 / 2.0);
+        assert_eq!(place(None, [false, true, true, false]), 3.0 + 10.0 / 2.0);
+    }
+
+    #[test]
+    fn rows_are_of_items_that_several_people_met() {
+        let people: Vec<Person> = [[0, 1, 2], [1, 2, 3]]
+            .map(|own| Person(own.map(|item| (item, Split::Train)).into_iter().chain([(4, Split::Valid)]).collect()))
+            .into();
+        let counted = count(&people, 6, 1).expect("counted");
+        assert_eq!((counted.places, counted.people), (vec![1, 2], vec![vec![0, 1], vec![0, 1]]));
+        let alone = count(&people[..1], 6, 1).expect("counted");
+        assert_eq!(alone.places.len(), 6, "where nobody shares an item, all have rows");
+    }
 }

@@ -1,8 +1,8 @@
-//! Taste: item factors fitted on `train`, what they say of each example, and the blocks that say the same on the phone.
+//! Taste: what is frozen of the items, fitted on `train`, what it says of each example, and the blocks that say the same on the phone.
 //!
-//! What the factors say of the people they were fitted to is too good: a model that learns from it would believe it too much. So the people of `train`
-//! are cut into parts, and each part's examples are judged by factors of the others ([`PARTS`]); `valid` and `test` by the factors of all of `train`,
-//! which are what the bundle carries.
+//! Frozen are factors of several widths and how often each item is liked ([`Frozen`]). What they say of the people they were fitted to is too good: a
+//! model that learns from it would believe it too much. So the people of `train` are cut into parts, and each part's examples are judged by what was
+//! fitted to the others ([`PARTS`]); `valid` and `test` by what was fitted to all of `train`, which is what the bundle carries.
 
 use super::super::dataset::{Dataset, Split};
 use super::super::examples::progress;
@@ -11,28 +11,54 @@ use super::super::replay::{Replay, Signal};
 use super::super::rows::Rows;
 use super::linear::Examples;
 use super::weights::{Held, Weights};
+use anyhow::bail;
 use std::collections::HashMap;
 use std::rc::Rc;
 use zhiji::block::{Equations, Ridge};
 use zhiji::bundle::stack::JUDGED_MOST;
 use zhiji::features::Layout;
-use zhiji::schema::hash64;
-use zhiji::state::Example;
+use zhiji::schema::{Rule, hash64};
+use zhiji::score::logit;
 
 /// Parts of the people of `train`.
 pub const PARTS: usize = 5;
 /// What each judgement counts against the one after it.
 pub const DECAY: f32 = 1.0;
-/// The numbers that it adds to the features: the item's own mean, and the user's taste for it.
-pub const NUMBERS: usize = 2;
-/// Bytes of a bundle that the vectors may take.
-const BYTES_MOST: usize = 700_000;
+/// Bytes of a bundle that what is frozen may take.
+const BYTES_MOST: usize = 900_000;
 const ROUNDS: usize = 12;
+/// Imagined examples behind an item's rate.
+const IMAGINED: f64 = 5.0;
+
+/// Names of the blocks of the factors of one width: the items, their biases, the user's taste, and what it says of the item at hand.
+pub fn blocks(width: usize) -> [String; 4] {
+    ["item", "bias", "ridge", "vector"].map(|block| format!("{block}{width}"))
+}
+
+/// What is frozen of the items.
+#[derive(Clone)]
+pub struct Frozen {
+    /// Factors of each width.
+    pub factors: Vec<Factors>,
+    /// Log-odds of being liked, over all items.
+    pub base: f32,
+    /// What an item's log-odds differ by from that, item by item.
+    pub rate: Vec<f32>,
+}
+
+impl Frozen {
+    /// How many numbers it adds to the features: each item's log-odds; then for each width the item's own mean, and the user's taste for it.
+    pub fn numbers(&self) -> usize {
+        1 + 2 * self.factors.len()
+    }
+}
 
 /// The people, items and values of a data set, in the form that factors are fitted to.
 pub struct Values {
     /// Values of `train`.
     given: Vec<Given>,
+    /// The value from which an item is liked.
+    like: f32,
     /// The part of each person.
     parts: Vec<usize>,
     words: Vec<Vec<u64>>,
@@ -62,7 +88,11 @@ impl Values {
             parts.push((lot % PARTS as u64) as usize);
             Ok(())
         })?;
-        Ok(Self { given, parts, words, place, wires })
+        let like = match data.schema.labels.first().map(|label| &label.rule) {
+            Some(Rule::Value { at_least, .. }) => *at_least,
+            _ => bail!("the first label says from which value on an item is liked"),
+        };
+        Ok(Self { given, like, parts, words, place, wires })
     }
 
     /// Places of the items, by wire id.
@@ -70,23 +100,35 @@ impl Values {
         &self.place
     }
 
-    /// How many items there are.
-    pub fn items(&self) -> usize {
-        self.wires.len()
-    }
-
-    /// Factors of all people of `train` but those of one part; [`PARTS`] is no part, so it leaves nobody out.
-    pub fn fit_one(&self, part: usize, width: usize, seed: u64) -> Factors {
-        let options = factors::Options { width, rounds: ROUNDS, seed };
+    /// What is frozen of the items by all people of `train` but those of one part; [`PARTS`] is no part, so it leaves nobody out.
+    pub fn fit_one(&self, part: usize, widths: &[usize], seed: u64) -> Frozen {
         let kept: Vec<Given> = self.given.iter().filter(|g| self.parts[g.user as usize] != part).copied().collect();
-        factors::fit(&kept, self.parts.len(), &self.words, &options)
+        let fit = |width: &usize| {
+            let options = factors::Options { width: *width, rounds: ROUNDS, seed };
+            factors::fit(&kept, self.parts.len(), &self.words, &options)
+        };
+        let (base, rate) = self.rates(&kept);
+        Frozen { factors: widths.iter().map(fit).collect(), base, rate }
     }
 
-    /// Factors of each part's others, then those of all.
-    pub fn fit(&self, width: usize, seed: u64) -> Vec<Factors> {
+    /// Log-odds of being liked over all items, and what each item's differ by, held towards nothing.
+    fn rates(&self, given: &[Given]) -> (f32, Vec<f32>) {
+        let mut counts = vec![(0.0, 0.0); self.wires.len()];
+        for one in given {
+            let count = &mut counts[one.item as usize];
+            *count = (count.0 + 1.0, count.1 + f64::from(u8::from(one.value >= self.like)));
+        }
+        let (n, liked) = counts.iter().fold((0.0, 0.0), |sum, c| (sum.0 + c.0, sum.1 + c.1));
+        let base = liked / f64::max(n, 1.0);
+        let own = |(n, liked): &(f64, f64)| logit((liked + IMAGINED * base) / (n + IMAGINED)) - logit(base);
+        (logit(base), counts.iter().map(own).collect())
+    }
+
+    /// What is frozen by each part's others, then by all.
+    pub fn fit(&self, widths: &[usize], seed: u64) -> Vec<Frozen> {
         let bar = progress(PARTS as u64 + 1, "factors fitted");
         let all = (0..=PARTS).map(|part| {
-            let fitted = self.fit_one(part, width, seed);
+            let fitted = self.fit_one(part, widths, seed);
             bar.inc(1);
             fitted
         });
@@ -96,33 +138,36 @@ impl Values {
     }
 }
 
-/// What factors say, computed with the engine's own block.
+/// What factors of one width say, computed with the engine's own block.
 struct Judge<'a> {
-    values: &'a Values,
-    all: &'a [Factors],
-    ridges: Vec<Ridge>,
+    factors: &'a Factors,
+    ridge: Ridge,
     work: Equations,
     taste: Vec<f32>,
 }
 
-impl Judge<'_> {
-    fn numbers(&mut self, example: &Example<'_>, part: usize) -> [f32; NUMBERS] {
-        let (factors, ridge) = (&self.all[part], &self.ridges[part]);
-        let Some(own) = self.values.place.get(&example.wire).map(|at| *at as usize) else { return [0.0; NUMBERS] };
-        self.work.begin(factors.width);
+impl<'a> Judge<'a> {
+    fn new(factors: &'a Factors) -> anyhow::Result<Self> {
+        let ridge = Ridge::new(factors.base, factors.noise, DECAY)?;
+        Ok(Self { factors, ridge, work: Equations::for_vectors(factors.width), taste: vec![0.0; factors.width] })
+    }
+
+    /// The mean of the item at `own`, and the taste for it; `judged` are items and values, the newest first.
+    fn numbers(&mut self, own: usize, judged: &[(Option<usize>, f32)]) -> [f32; 2] {
+        self.work.begin(self.factors.width);
         let mut power = 1.0;
-        for (wire, value) in example.recent.judged().take(JUDGED_MOST) {
-            if let Some(at) = self.values.place.get(&wire).map(|at| *at as usize) {
-                ridge.add(factors.vector(at), value, factors.bias[at], power, &mut self.work);
+        for (at, value) in judged {
+            if let Some(at) = *at {
+                self.ridge.add(self.factors.vector(at), *value, self.factors.bias[at], power, &mut self.work);
             }
-            power *= ridge.decay();
+            power *= self.ridge.decay();
         }
-        ridge.solve(&mut self.work, &mut self.taste);
-        [factors.bias[own], zhiji::kernel::dot(factors.vector(own), &self.taste)]
+        self.ridge.solve(&mut self.work, &mut self.taste);
+        [self.factors.bias[own], zhiji::kernel::dot(self.factors.vector(own), &self.taste)]
     }
 }
 
-/// The examples of the first label, each with the features of the fold and then, for each width of `all`, the numbers of its factors.
+/// The examples of the first label, each with the features of the fold and then the numbers of what is frozen ([`Frozen::numbers`]).
 ///
 /// # Errors
 /// Where the data cannot be read.
@@ -130,14 +175,17 @@ pub fn collect(
     data: &Dataset,
     layout: &Rc<Layout>,
     values: &Values,
-    all: &[Factors],
+    all: &[Frozen],
     rows: &mut Rows,
 ) -> anyhow::Result<Examples> {
-    let width = all.first().map_or(0, |f| f.width);
-    let ridges = all.iter().map(|f| Ridge::new(f.base, f.noise, DECAY)).collect::<Result<_, _>>()?;
-    let (work, taste) = (Equations::for_vectors(width), vec![0.0; width]);
-    let mut judge = Judge { values, all, ridges, work, taste };
-    let mut examples = Examples { width: layout.len() + NUMBERS, ..Examples::default() };
+    let numbers = all.first().map_or(0, Frozen::numbers);
+    let mut judges = Vec::with_capacity(all.len());
+    for frozen in all {
+        judges.push(frozen.factors.iter().map(Judge::new).collect::<anyhow::Result<Vec<_>>>()?);
+    }
+    let mut examples = Examples { width: layout.len() + numbers, ..Examples::default() };
+    let mut judged = Vec::new();
+    let place = |wire: u64| values.place.get(&wire).map(|at| *at as usize);
     let bar = progress(data.meta.users, "users folded");
     let mut number = 0u32;
     data.for_each_user(rows, |user| {
@@ -147,9 +195,15 @@ pub fn collect(
                 && example.label == 0
             {
                 let part = if origin.split == Split::Train { values.parts[number as usize] } else { PARTS };
-                let numbers = judge.numbers(example, part);
                 examples.dense.extend_from_slice(example.dense);
-                examples.dense.extend(numbers);
+                let end = examples.dense.len() + numbers;
+                if let Some(own) = place(example.wire) {
+                    judged.clear();
+                    judged.extend(example.recent.judged().take(JUDGED_MOST).map(|(wire, value)| (place(wire), value)));
+                    examples.dense.push(all[part].rate[own]);
+                    judges[part].iter_mut().for_each(|judge| examples.dense.extend(judge.numbers(own, &judged)));
+                }
+                examples.dense.resize(end, 0.0);
                 examples.wire.push(example.wire);
                 examples.positive.push(example.positive);
                 examples.user.push(number);
@@ -165,29 +219,28 @@ pub fn collect(
     Ok(examples)
 }
 
-/// Adds the tensors of the blocks `item` and `ridge`: vectors as bytes with a scale a row. Of a catalogue that is too large, the items of most
-/// values are kept.
-pub(super) fn weights(values: &Values, factors: &Factors, weights: &mut Weights) {
-    let d = factors.width;
+/// Adds the tensors of the blocks of these widths ([`blocks`]), and of `rate`: vectors as bytes with a scale a row. Of a catalogue that is too large,
+/// the items of most values are kept.
+pub(super) fn weights(values: &Values, frozen: &Frozen, weights: &mut Weights) {
     let mut counts = vec![0u32; values.wires.len()];
     values.given.iter().for_each(|g| counts[g.item as usize] += 1);
     let mut kept: Vec<usize> = (0..counts.len()).collect();
     kept.sort_by_key(|at| (u32::MAX - counts[*at], *at));
-    kept.truncate(BYTES_MOST / (d + 16));
+    // An id, a rate and an empty vector; of each width the numbers, their scale and the bias.
+    let bytes = 14 + frozen.factors.iter().map(|f| f.width + 8).sum::<usize>();
+    kept.truncate(BYTES_MOST / bytes);
     kept.sort_unstable();
-    let (mut bytes, mut scales) = (Vec::with_capacity(kept.len() * d), Vec::with_capacity(kept.len()));
-    for at in &kept {
-        let vector = factors.vector(*at);
-        let scale = vector.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 127.0;
-        scales.push(scale);
-        let byte = |x: &f32| if scale > 0.0 { (x / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 };
-        bytes.extend(vector.iter().map(byte));
-    }
     let n = kept.len();
+    let of = |list: &[f32]| Held::Singles(kept.iter().map(|at| list[*at]).collect());
     weights.add("items.ids", &[n], Held::Longs(kept.iter().map(|at| values.wires[*at]).collect()));
-    weights.add("item.vectors", &[n, d], Held::Signed(bytes));
-    weights.add("item.vectors.scale", &[n], Held::Singles(scales));
-    weights.add("item.bias", &[n], Held::Singles(kept.iter().map(|at| factors.bias[*at]).collect()));
-    weights.add("ridge.base", &[1], Held::Singles(vec![factors.base]));
-    weights.add("ridge.noise", &[1], Held::Singles(vec![factors.noise]));
+    weights.add("rate.vectors", &[n, 1], Held::Halves(vec![0; n]));
+    weights.add("rate.bias", &[n], of(&frozen.rate));
+    for factors in &frozen.factors {
+        let [item, _, ridge, _] = blocks(factors.width);
+        let rows = kept.iter().flat_map(|at| factors.vector(*at).iter().copied()).collect::<Vec<f32>>();
+        weights.rows(&format!("{item}.vectors"), factors.width, &rows);
+        weights.add(&format!("{item}.bias"), &[n], of(&factors.bias));
+        weights.add(&format!("{ridge}.base"), &[1], Held::Singles(vec![factors.base]));
+        weights.add(&format!("{ridge}.noise"), &[1], Held::Singles(vec![factors.noise]));
+    }
 }

@@ -13,6 +13,22 @@ impl Weights {
         self.0.push((name.into(), shape.to_vec(), held));
     }
 
+    /// Adds a table of vectors as bytes with a scale a row.
+    ///
+    /// # Shapes
+    /// `numbers`: `[rows, width]`, row by row.
+    pub fn rows(&mut self, name: &str, width: usize, numbers: &[f32]) {
+        let (mut bytes, mut scales) = (Vec::with_capacity(numbers.len()), Vec::new());
+        for row in numbers.chunks(width.max(1)) {
+            let scale = row.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 127.0;
+            scales.push(scale);
+            let byte = |x: &f32| if scale > 0.0 { (x / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 };
+            bytes.extend(row.iter().map(byte));
+        }
+        self.add(name, &[scales.len(), width], Held::Signed(bytes));
+        self.add(&format!("{name}.scale"), &[scales.len()], Held::Singles(scales));
+    }
+
     /// The bundle, which the engine has read and answered.
     ///
     /// # Errors
