@@ -23,7 +23,7 @@ pub fn widen(bytes: &[i8; 16]) -> (Quad, Quad, Quad, Quad) {
 /// # Shapes
 /// All of one length, in groups of sixteen; of several the shortest counts.
 #[inline(always)]
-pub fn dot_four(rows: (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
+pub fn dot_four(rows: (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> [i32; 4] {
     forms::dot_four(rows, x)
 }
 
@@ -94,21 +94,22 @@ mod forms {
         (quad(0), quad(4), quad(8), quad(12))
     }
 
-    #[inline(always)]
-    pub fn dot_four(rows: (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
-        (dot(rows.0, x), dot(rows.1, x), dot(rows.2, x), dot(rows.3, x))
-    }
-
-    fn dot(row: Row<'_>, x: &[[i16; 16]]) -> i32 {
-        let (mut a, mut b, mut c, mut d) = (0i32, 0i32, 0i32, 0i32);
-        let (row, x) = (row.as_flattened().as_chunks::<4>().0, x.as_flattened().as_chunks::<4>().0);
-        for (q, x) in row.iter().zip(x) {
-            a = a.wrapping_add(i32::from(q[0]) * i32::from(x[0]));
-            b = b.wrapping_add(i32::from(q[1]) * i32::from(x[1]));
-            c = c.wrapping_add(i32::from(q[2]) * i32::from(x[2]));
-            d = d.wrapping_add(i32::from(q[3]) * i32::from(x[3]));
+    #[inline(never)]
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    pub fn dot_four((a, b, c, d): (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> [i32; 4] {
+        fn fours<T>(of: &[[T; 16]]) -> &[[T; 4]] {
+            of.as_flattened().as_chunks::<4>().0
         }
-        a.wrapping_add(b).wrapping_add(c).wrapping_add(d)
+        let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) = (0i32, 0i32, 0i32, 0i32);
+        for ((((x, a), b), c), d) in fours(x).iter().zip(fours(a)).zip(fours(b)).zip(fours(c)).zip(fours(d)) {
+            let part = |row: &[i8; 4], at: usize| i32::from(row[at]) * i32::from(x[at]);
+            let add = |sum: i32, row: &[i8; 4]| {
+                let (left, right) = (part(row, 0) + part(row, 1), part(row, 2) + part(row, 3));
+                sum.wrapping_add(left + right)
+            };
+            (sum_a, sum_b, sum_c, sum_d) = (add(sum_a, a), add(sum_b, b), add(sum_c, c), add(sum_d, d));
+        }
+        [sum_a, sum_b, sum_c, sum_d]
     }
 }
 
@@ -132,25 +133,25 @@ mod forms {
     }
 
     #[inline(always)]
-    pub fn dot_four((a, b, c, d): (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> (i32, i32, i32, i32) {
+    pub fn dot_four((a, b, c, d): (Row<'_>, Row<'_>, Row<'_>, Row<'_>), x: &[[i16; 16]]) -> [i32; 4] {
         let zero = i32x4_splat(0);
         let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) = (zero, zero, zero, zero);
         for ((((x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
             // SAFETY: both are as many bytes of which every pattern is a value.
             let [low, high] = unsafe { core::mem::transmute::<[i16; 16], [v128; 2]>(*x) };
             let add = |sum, row: &[i8; 16]| {
-                // SAFETY: as above.
-                let row = unsafe { core::mem::transmute::<[i8; 16], v128>(*row) };
-                let low = i32x4_dot_i16x8(i16x8_extend_low_i8x16(row), low);
-                i32x4_add(sum, i32x4_add(low, i32x4_dot_i16x8(i16x8_extend_high_i8x16(row), high)))
+                // SAFETY: of the sixteen bytes eight are read from the first, and eight from the ninth.
+                let (left, right) =
+                    unsafe { (i16x8_load_extend_i8x8(row.as_ptr()), i16x8_load_extend_i8x8(row.as_ptr().add(8))) };
+                i32x4_add(sum, i32x4_add(i32x4_dot_i16x8(left, low), i32x4_dot_i16x8(right, high)))
             };
             (sum_a, sum_b, sum_c, sum_d) = (add(sum_a, a), add(sum_b, b), add(sum_c, c), add(sum_d, d));
         }
-        let close = |sum| {
-            let low = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
-            i32x4_extract_lane::<0>(low).wrapping_add(i32x4_extract_lane::<1>(low))
-        };
-        (close(sum_a), close(sum_b), close(sum_c), close(sum_d))
+        let even_odd = |a, b| i32x4_add(i32x4_shuffle::<0, 4, 2, 6>(a, b), i32x4_shuffle::<1, 5, 3, 7>(a, b));
+        let (ab, cd) = (even_odd(sum_a, sum_b), even_odd(sum_c, sum_d));
+        let all = i32x4_add(i32x4_shuffle::<0, 1, 4, 5>(ab, cd), i32x4_shuffle::<2, 3, 6, 7>(ab, cd));
+        // SAFETY: as in `widen`.
+        unsafe { core::mem::transmute::<v128, [i32; 4]>(all) }
     }
 }
 
@@ -170,8 +171,7 @@ mod tests {
                 let pairs = row.as_flattened().iter().zip(x.as_flattened());
                 pairs.map(|(q, x)| i64::from(*q) * i64::from(*x)).sum::<i64>()
             });
-            let (a, b, c, d) = dot_four((&rows[0], &rows[1], &rows[2], &rows[3]), &x);
-            prop_assert_eq!([a, b, c, d].map(i64::from), exact);
+            prop_assert_eq!(dot_four((&rows[0], &rows[1], &rows[2], &rows[3]), &x).map(i64::from), exact);
         }
 
         #[test]
@@ -202,7 +202,7 @@ mod tests {
     fn the_largest_sum_does_not_wrap() {
         let (row, x) = (vec![[-128i8; 16]; MOST_DIM / 16], vec![[32_767i16; 16]; MOST_DIM / 16]);
         let exact = -128 * 32_767 * MOST_DIM as i64;
-        assert_eq!(i64::from(dot_four((&row, &row, &row, &row), &x).3), exact);
+        assert_eq!(dot_four((&row, &row, &row, &row), &x).map(i64::from), [exact; 4]);
     }
 
     #[test]

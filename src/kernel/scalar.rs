@@ -14,6 +14,13 @@ impl Quad {
         Quad(lanes)
     }
 
+    /// Four whole numbers, each rounded to the nearest single.
+    #[inline(always)]
+    pub fn of_whole(numbers: [i32; 4]) -> Self {
+        let [a, b, c, d] = numbers;
+        Quad([a as f32, b as f32, c as f32, d as f32])
+    }
+
     /// Whether any is at least `bar`.
     #[inline(always)]
     pub fn reaches(self, bar: f32) -> bool {

@@ -17,6 +17,13 @@ impl Quad {
         Quad(unsafe { core::mem::transmute::<[f32; 4], v128>(lanes) })
     }
 
+    /// Four whole numbers, each rounded to the nearest single.
+    #[inline(always)]
+    pub fn of_whole(numbers: [i32; 4]) -> Self {
+        // SAFETY: as in `new`.
+        Quad(f32x4_convert_i32x4(unsafe { core::mem::transmute::<[i32; 4], v128>(numbers) }))
+    }
+
     /// Whether any is at least `bar`.
     #[inline(always)]
     pub fn reaches(self, bar: f32) -> bool {

@@ -262,7 +262,7 @@ mod forms {
 
         #[inline(always)]
         pub fn to_quad(self) -> Quad {
-            Quad::new(self.0.map(|sum| sum as f32))
+            Quad::of_whole(self.0)
         }
     }
 }

@@ -4,7 +4,7 @@ pub mod gradient;
 
 use super::error::{BlockError, finite};
 use super::layer::normalise;
-use crate::kernel::linear::{self, Around, Matrix, PANEL, linear, padded};
+use crate::kernel::linear::{self, Around, Matrix, PANEL, add_weighted, linear, padded};
 use crate::kernel::math::{self, Lanes};
 use crate::kernel::{self, Quad};
 use alloc::vec;
@@ -77,7 +77,14 @@ pub struct LayerWeights<'a> {
 
 /// The vectors of the recent items, in their order, become the user's vector: what a causal transformer gives at the newest of them.
 ///
-/// An item attends to itself and to older ones, so nothing reads the last layer but at the newest: there it is computed for that one alone.
+/// An item attends to itself and to older ones, so nothing reads the last layer but at the newest: there it is computed for that one alone, and
+/// with one query `q` keys and values need not be made either:
+///
+/// ```text
+/// q · (K y_b + k) = (Kᵀ q) · y_b + q · k,     Σ_b p_b (V y_b + v) = V (Σ_b p_b y_b) + v,     Σ_b p_b = 1
+/// ```
+///
+/// of which the shares `p` do not see `q · k`, as it is the same for all.
 /// Nothing is padded; a history of three is a sequence of three. All of it depends on the user alone and is computed once per request, in four
 /// or eight positions at once: a lane is a position, and no sum crosses lanes.
 ///
@@ -92,6 +99,7 @@ pub struct Sequence {
     /// `[items, dim]`.
     position: Vec<f32>,
     layers: Vec<Layer>,
+    newest: Newest,
     norm: Option<LayerNorm>,
 }
 
@@ -112,12 +120,22 @@ struct Linear {
 struct Layer {
     /// Already divided by the root of a head's length.
     query: Linear,
-    /// Keys, then values.
+    /// Keys, then values; of no numbers in the last layer.
     kept: Linear,
     out: Linear,
     first: Linear,
     second: Linear,
     norms: [LayerNorm; 2],
+}
+
+/// Keys and values of the last layer, as the newest item alone asks for them.
+#[derive(Clone, Debug, PartialEq)]
+struct Newest {
+    /// `Kᵀ` of each head: `[heads, dim, dim / heads]`.
+    keys: Vec<f32>,
+    /// `[dim, dim]`.
+    values: Vec<f32>,
+    bias: Vec<f32>,
 }
 
 /// What an encoder writes while it works: made once, used for any number of requests.
@@ -155,6 +173,19 @@ impl Linear {
     }
 }
 
+impl Newest {
+    fn new(attention: Pair<'_>, dim: usize, heads: usize) -> Self {
+        let (rows, size) = (&attention.weight[dim * dim..], dim / heads);
+        let mut keys = Vec::with_capacity(dim * dim);
+        for head in rows[..dim * dim].chunks(size * dim) {
+            for j in 0..dim {
+                keys.extend(head.iter().skip(j).step_by(dim));
+            }
+        }
+        Newest { keys, values: rows[dim * dim..].to_vec(), bias: attention.bias[2 * dim..].to_vec() }
+    }
+}
+
 impl LayerNorm {
     fn new(of: Pair<'_>) -> Self {
         LayerNorm { weight: of.weight.to_vec(), bias: of.bias.to_vec() }
@@ -164,6 +195,7 @@ impl LayerNorm {
     ///
     /// # Shapes
     /// `x`, `out`: panels of `rows` vectors of `length` (padded) numbers, of which those of the norm count.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     fn apply(&self, epsilon: f32, x: &[f32], length: usize, rows: usize, out: &mut [f32]) {
         let out = &mut out[..length * rows];
         out.copy_from_slice(&x[..length * rows]);
@@ -237,15 +269,19 @@ impl Sequence {
             check(norm, dim, dim)?;
         }
         let per_head = 1.0 / ((dim / heads) as f32).sqrt();
-        let layers = layers.iter().map(|layer| Layer {
+        let last = layers.last().map_or(Pair::default(), |layer| layer.attention);
+        let newest = Newest::new(last, dim, heads);
+        let behind = layers.len() - 1;
+        let layers = layers.iter().enumerate().map(|(l, layer)| Layer {
             query: Linear::new(layer.attention, 0, dim, dim, per_head),
-            kept: Linear::new(layer.attention, dim, 2 * dim, dim, 1.0),
+            kept: Linear::new(layer.attention, dim, if l < behind { 2 * dim } else { 0 }, dim, 1.0),
             out: Linear::new(layer.out, 0, dim, dim, 1.0),
             first: Linear::new(layer.first, 0, inner, dim, 1.0),
             second: Linear::new(layer.second, 0, dim, inner, 1.0),
             norms: layer.norms.map(LayerNorm::new),
         });
-        Ok(Sequence { shape, position: position.to_vec(), layers: layers.collect(), norm: norm.map(LayerNorm::new) })
+        let (position, layers) = (position.to_vec(), layers.collect());
+        Ok(Sequence { shape, position, layers, newest, norm: norm.map(LayerNorm::new) })
     }
 
     /// How it is put together.
@@ -294,19 +330,20 @@ impl Sequence {
             }
         }
         for (l, layer) in self.layers.iter().enumerate() {
-            let keys = rows;
+            let (keys, last) = (rows, l + 1 == self.layers.len());
             // What keys and values are made of; what queries are made of, and what is added to their answers.
             if self.shape.norm != Norm::Post {
                 layer.norms[0].apply(epsilon, &at.x, length, rows, &mut at.y);
             }
             let source = if self.shape.norm == Norm::Pre { &at.y } else { &at.x };
-            layer.kept.apply(source, &[], false, rows, &mut at.kept);
-            let mut first = 0;
-            if l + 1 == self.layers.len() {
+            if last {
                 // Only the newest is asked for: it becomes a panel of its own.
-                (first, rows) = (count - 1, 4);
-                alone(&mut at.x, first, length, keys);
-                alone(&mut at.y, first, length, keys);
+                at.kept[..length * keys].copy_from_slice(&source[..length * keys]);
+                rows = 4;
+                alone(&mut at.x, count - 1, length, keys);
+                alone(&mut at.y, count - 1, length, keys);
+            } else {
+                layer.kept.apply(source, &[], false, rows, &mut at.kept);
             }
             let (asks, stays) = match self.shape.norm {
                 Norm::Pre => (&at.y, &at.x),
@@ -315,7 +352,11 @@ impl Sequence {
             };
             layer.query.apply(asks, &[], false, rows, &mut at.query);
             let head = Head { keys: &mut at.keys, values: &mut at.values, scores: &mut at.scores, head: &mut at.head };
-            self.attend((first, rows, keys), (&at.query, &at.kept), head, &mut at.mixed);
+            if last {
+                self.ask(count, keys, (&at.query, &at.kept), head, &mut at.mixed);
+            } else {
+                self.attend(rows, (&at.query, &at.kept), head, &mut at.mixed);
+            }
             layer.out.apply(&at.mixed, stays, false, rows, &mut at.z);
             match self.shape.norm {
                 Norm::Pre => {
@@ -345,15 +386,38 @@ impl Sequence {
         }
     }
 
-    /// Every head's answers to the queries of `rows` positions from `first` on, over the `keys` positions that there are (padded).
+    /// Every head's answers to the query of the newest of `count` positions, `rows` when padded, which stands in a panel of its own as the answers
+    /// do. `source`: panels of what keys and values would be made of.
+    fn ask(&self, count: usize, rows: usize, (query, source): (&[f32], &[f32]), work: Head<'_>, out: &mut [f32]) {
+        let Shape { dim, heads, .. } = self.shape;
+        let (length, size) = (padded(dim), dim / heads);
+        let (mut ask, mut seen) = ([0.0; MOST_DIM], [0.0; MOST_DIM]);
+        let shares = &mut work.scores[..rows];
+        for head in 0..heads {
+            let span = head * size..(head + 1) * size;
+            for (slot, lanes) in ask.iter_mut().zip(&query.as_chunks::<4>().0[span.clone()]) {
+                *slot = lanes[0];
+            }
+            seen.fill(0.0);
+            kernel::matvec(&self.newest.keys[head * size * dim..], size, &ask[..size], &mut seen[..dim]);
+            shares.fill(0.0);
+            add_weighted(&seen[..length], &source[..length * rows], shares);
+            kernel::softmax(&mut shares[..count]);
+            shares[count..].fill(0.0);
+            weigh(source, length, shares, &mut seen);
+            kernel::matvec(&self.newest.values[head * size * dim..], dim, &seen[..dim], &mut ask[..size]);
+            for ((slot, answer), bias) in
+                out.as_chunks_mut::<4>().0[span.clone()].iter_mut().zip(&ask).zip(&self.newest.bias[span])
+            {
+                *slot = [answer + bias, 0.0, 0.0, 0.0];
+            }
+        }
+        out[4 * dim..4 * length].fill(0.0);
+    }
+
+    /// Every head's answers to the queries of `rows` positions (padded), over themselves.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn attend(
-        &self,
-        (first, rows, keys): (usize, usize, usize),
-        (query, kept): (&[f32], &[f32]),
-        work: Head<'_>,
-        out: &mut [f32],
-    ) {
+    fn attend(&self, rows: usize, (query, kept): (&[f32], &[f32]), work: Head<'_>, out: &mut [f32]) {
         let Shape { dim, heads, .. } = self.shape;
         let (length, kept_length, size) = (padded(dim), padded(2 * dim), dim / heads);
         let head_length = padded(size);
@@ -362,22 +426,22 @@ impl Sequence {
         }
         for head in 0..heads {
             let from = head * size;
-            pack_keys(kept, kept_length, from, size, keys, work.keys);
-            pack_values(kept, kept_length, dim + from, size, keys, work.values);
+            pack_keys(kept, kept_length, from, size, rows, work.keys);
+            pack_values(kept, kept_length, dim + from, size, rows, work.values);
             let panels =
                 query[..length * rows].chunks(PANEL * length).zip(out[..length * rows].chunks_mut(PANEL * length));
             for (panel, (query, out)) in panels.enumerate() {
                 let width = query.len() / length;
-                let first = first + panel * PANEL;
+                let first = panel * PANEL;
                 // No lane of the panel looks further than its last position.
-                let seen = padded(first + width).min(keys);
+                let seen = padded(first + width).min(rows);
                 let scores = &mut work.scores[..seen * width];
                 let asks = &query[from * width..(from + size) * width];
                 linear(&work.keys[..seen * size], size, asks, Around::default(), scores);
                 let inverse = causal_softmax(scores, width, first);
                 let answers = &mut work.head[..head_length * width];
                 for (group, answers) in
-                    work.values[..head_length * keys].chunks(4 * keys).zip(answers.chunks_mut(4 * width))
+                    work.values[..head_length * rows].chunks(4 * rows).zip(answers.chunks_mut(4 * width))
                 {
                     linear(&group[..4 * seen], seen, scores, Around::default(), answers);
                 }
@@ -398,6 +462,32 @@ struct Head<'a> {
     values: &'a mut [f32],
     scores: &'a mut [f32],
     head: &'a mut [f32],
+}
+
+/// Writes the weighted sum of the vectors, each number summed over the positions in the order of [`kernel::sum`].
+///
+/// # Shapes
+/// `x`: panels of as many vectors as there are shares (padded), of `length` numbers; `out`: at least `[length]`.
+#[inline(never)]
+#[cfg_attr(zhiji_phone, optimize(speed))]
+fn weigh(x: &[f32], length: usize, shares: &[f32], out: &mut [f32]) {
+    let zero = Quad::splat(0.0);
+    for (j, out) in out[..length].as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
+        for (panel, shares) in x.chunks(PANEL * length).zip(shares.chunks(PANEL)) {
+            let (shares, panel) = (shares.as_chunks::<4>().0, panel.as_chunks::<4>().0);
+            let width = shares.len();
+            let [of_a, of_b, of_c, of_d] = [0, 1, 2, 3].map(|k| &panel[(4 * j + k) * width..][..width]);
+            for (at, share) in shares.iter().enumerate() {
+                let share = Quad::new(*share);
+                a = a + share * Quad::new(of_a[at]);
+                b = b + share * Quad::new(of_b[at]);
+                c = c + share * Quad::new(of_c[at]);
+                d = d + share * Quad::new(of_d[at]);
+            }
+        }
+        *out = Quad::totals(a, b, c, d);
+    }
 }
 
 /// Moves one vector to the front, as the first of a panel of four; the others there are zeros.

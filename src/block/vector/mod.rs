@@ -7,7 +7,7 @@ pub use gradient::{add_bpr, add_logistic};
 use super::error::{BlockError, finite};
 use super::table::{Numbers, Table};
 use crate::kernel::math::Lanes;
-use crate::kernel::{self, Best, Quad, int8};
+use crate::kernel::{Best, Quad, int8};
 use alloc::vec::Vec;
 
 /// Item vectors and their biases: the item tower of a two-tower model, or the factors of a matrix factorisation.
@@ -138,12 +138,33 @@ impl Vectors {
         self.score_from(query, 0, out);
     }
 
-    fn score_from(&self, query: &Query, first: u32, out: &mut [f32]) {
-        let (fours, rest) = out.as_chunks_mut::<4>();
-        let mut item = first;
-        for slots in fours {
-            *slots = self.score_four(query, [item, item + 1, item + 2, item + 3]);
-            item += 4;
+    #[inline(never)]
+    #[cfg_attr(zhiji_phone, optimize(speed))]
+    fn score_from(&self, query: &Query, first: usize, out: &mut [f32]) {
+        let (known, beyond) = out.split_at_mut(self.items().saturating_sub(first).min(out.len()));
+        beyond.fill(0.0);
+        let (fours, rest) = known.as_chunks_mut::<4>();
+        let mut item = first as u32;
+        if let Numbers::Bytes(numbers, scale) = self.table.numbers() {
+            let x = query.words.as_chunks::<16>().0;
+            let rows = numbers.as_chunks::<16>().0.get(first * x.len()..).unwrap_or_default();
+            let own = Quad::splat(query.scale);
+            let bias = self.bias.get(first..).unwrap_or_default().as_chunks::<4>().0;
+            let scale = scale.get(first..).unwrap_or_default().as_chunks::<4>().0;
+            for ((at, slots), (rows, scale)) in
+                fours.iter_mut().enumerate().zip(rows.chunks_exact(4 * x.len().max(1)).zip(scale))
+            {
+                let (left, right) = rows.split_at(2 * x.len());
+                let ((a, b), (c, d)) = (left.split_at(x.len()), right.split_at(x.len()));
+                let sums = Quad::of_whole(int8::dot_four((a, b, c, d), x)) * (Quad::new(*scale) * own);
+                *slots = finish(sums, bias.get(at).copied().unwrap_or_default());
+                item += 4;
+            }
+        } else {
+            for slots in fours {
+                *slots = self.score_four(query, [item, item + 1, item + 2, item + 3]);
+                item += 4;
+            }
         }
         for slot in rest {
             *slot = self.score(query, item);
@@ -154,57 +175,34 @@ impl Vectors {
     /// Offers the scores of the whole catalogue, each with the bits of [`Vectors::score`], to those who look for the best. Allocates nothing.
     pub fn offer_all(&self, query: &Query, best: &mut Best) {
         let mut scores = [0.0; 64];
-        let (mut first, items) = (0u32, self.items());
-        while (first as usize) < items {
-            let scores = &mut scores[..(items - first as usize).min(64)];
+        for first in (0..self.items()).step_by(64) {
+            let scores = &mut scores[..(self.items() - first).min(64)];
             self.score_from(query, first, scores);
-            best.offer_from(first, scores);
-            first += 64;
+            best.offer_from(first as u32, scores);
         }
     }
 
-    /// Four at a time, so that four sums wait for their additions together.
-    ///
-    /// Written out: loops over four are not unrolled where size counts, and what they keep in memory stalls the vectors read from there.
     #[inline(never)]
     #[cfg_attr(zhiji_phone, optimize(speed))]
     fn score_four(&self, query: &Query, items: [u32; 4]) -> [f32; 4] {
-        let (a, b, c, d) = match self.table.numbers() {
+        let sums = match self.table.numbers() {
             Numbers::Singles(numbers) => {
-                let quads = numbers.as_chunks::<4>().0;
                 let x = query.singles.as_chunks::<4>().0;
-                let row = |item: u32| self.row(quads, x.len(), item);
-                let zero = Quad::splat(0.0);
-                let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
-                let rows = row(items[0]).iter().zip(row(items[1])).zip(row(items[2])).zip(row(items[3]));
-                for (x, (((row_a, row_b), row_c), row_d)) in x.iter().zip(rows) {
-                    let x = Quad::new(*x);
-                    a = a + Quad::new(*row_a) * x;
-                    b = b + Quad::new(*row_b) * x;
-                    c = c + Quad::new(*row_c) * x;
-                    d = d + Quad::new(*row_d) * x;
-                }
-                let close = |sum: Quad| {
-                    let lanes = sum.to_array();
-                    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-                };
-                (close(a), close(b), close(c), close(d))
+                let row = |at: usize| self.row(numbers.as_chunks::<4>().0, x.len(), items[at]);
+                dot_four((row(0), row(1), row(2), row(3)), x)
             }
             Numbers::Bytes(numbers, scale) => {
-                let chunks = numbers.as_chunks::<16>().0;
                 let x = query.words.as_chunks::<16>().0;
-                let row = |item: u32| self.row(chunks, x.len(), item);
-                let rows = (row(items[0]), row(items[1]), row(items[2]), row(items[3]));
-                let (a, b, c, d) = int8::dot_four(rows, x);
-                let scaled =
-                    |sum: i32, item: u32| sum as f32 * (scale.get(item as usize).copied().unwrap_or(0.0) * query.scale);
-                (scaled(a, items[0]), scaled(b, items[1]), scaled(c, items[2]), scaled(d, items[3]))
+                let row = |at: usize| self.row(numbers.as_chunks::<16>().0, x.len(), items[at]);
+                let scale = |at: usize| scale.get(items[at] as usize).copied().unwrap_or(0.0);
+                let scale = Quad::new([scale(0), scale(1), scale(2), scale(3)]) * Quad::splat(query.scale);
+                Quad::of_whole(int8::dot_four((row(0), row(1), row(2), row(3)), x)) * scale
             }
         };
-        let finish = |sum: f32, item: u32| {
-            if item as usize >= self.items() { 0.0 } else { kernel::saturate(sum + self.bias(item as usize)) }
-        };
-        [finish(a, items[0]), finish(b, items[1]), finish(c, items[2]), finish(d, items[3])]
+        let bias = |at: usize| self.bias(items[at] as usize);
+        let [a, b, c, d] = finish(sums, [bias(0), bias(1), bias(2), bias(3)]);
+        let known = |score: f32, at: usize| if items[at] as usize >= self.items() { 0.0 } else { score };
+        [known(a, 0), known(b, 1), known(c, 2), known(d, 3)]
     }
 
     /// A row in its groups; for an item that is not there the last one, so that the others find four.
@@ -213,6 +211,35 @@ impl Vectors {
         let place = (item as usize).min(self.items().saturating_sub(1));
         groups.get(place * len..).unwrap_or_default()
     }
+}
+
+/// Four rows in their groups.
+type Four<'a, T> = (&'a [T], &'a [T], &'a [T], &'a [T]);
+
+/// Four inner products, so that four sums wait for their additions together.
+///
+/// Written out: loops over four are not unrolled where size counts, and what they keep in memory stalls the vectors read from there.
+#[inline(always)]
+fn dot_four((a, b, c, d): Four<'_, [f32; 4]>, x: &[[f32; 4]]) -> Quad {
+    let zero = Quad::splat(0.0);
+    let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) = (zero, zero, zero, zero);
+    for ((((x, a), b), c), d) in x.iter().zip(a).zip(b).zip(c).zip(d) {
+        let x = Quad::new(*x);
+        sum_a = sum_a + Quad::new(*a) * x;
+        sum_b = sum_b + Quad::new(*b) * x;
+        sum_c = sum_c + Quad::new(*c) * x;
+        sum_d = sum_d + Quad::new(*d) * x;
+    }
+    Quad::new(Quad::totals(sum_a, sum_b, sum_c, sum_d))
+}
+
+/// Adds the biases, and holds what is beyond single precision at its ends.
+#[inline(always)]
+fn finish(sums: Quad, bias: [f32; 4]) -> [f32; 4] {
+    let sums = (sums + Quad::new(bias)).or_if_nan(Quad::splat(0.0));
+    let (least, most) = (Quad::splat(f32::MIN), Quad::splat(f32::MAX));
+    let sums = Quad::if_less(sums, least, least, sums);
+    Quad::if_less(most, sums, most, sums).to_array()
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

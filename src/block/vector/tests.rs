@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernel;
 use crate::kernel::{Best, math};
 use proptest::prelude::*;
 
