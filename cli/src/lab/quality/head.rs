@@ -1,7 +1,7 @@
 //! The personal head that goes with a forecast: how wide its constant and its weights are before the first label, or none at all.
 //!
 //! Weights are independent and stand around zero. Heads are compared on the labels of `valid`, each scored before it is learnt: by what they gain of AUC and
-//! of log-loss, less [`ORDER`] times what they cost of GAUC, for within one person a list is nothing but order.
+//! of log-loss, less what they cost of GAUC, for within one person a list is nothing but order.
 
 use super::super::dataset::Dataset;
 use super::super::metrics::{self, Metrics};
@@ -15,8 +15,6 @@ use zhiji::bundle::Head as Form;
 use zhiji::features::Layout;
 use zhiji::head::Prior;
 
-/// What is lost of GAUC against what is gained of AUC and log-loss.
-const ORDER: f64 = 10.0;
 /// A head that is better by less than this is not worth having, nor is a wider one.
 const MARGIN: f64 = 1e-4;
 /// What stands for a deviation of 0, which is no prior.
@@ -76,7 +74,7 @@ pub fn choose(
 /// What a head is worth beside the model alone.
 fn worth(found: &Metrics, alone: &Metrics) -> f64 {
     let gain = |of: fn(&Metrics) -> Option<f64>| of(found).unwrap_or(0.0) - of(alone).unwrap_or(0.0);
-    gain(|m| m.auc) - gain(|m| Some(m.log_loss)) + ORDER * gain(|m| m.gauc).min(0.0)
+    gain(|m| m.auc) - gain(|m| Some(m.log_loss)) + gain(|m| m.gauc).min(0.0)
 }
 
 #[cfg(test)]
