@@ -37,11 +37,13 @@ pub struct Keyed<V> {
 
 impl<V: Default> Keyed<V> {
     /// What stands under `key`.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn get(&self, key: u64) -> Option<&V> {
         self.values.get(*self.places.get(&key)? as usize)
     }
 
     /// What stands under `key`, made where nothing does.
+    #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn entry(&mut self, key: u64) -> &mut V {
         let next = self.values.len();
         let at = *self.places.entry(key).or_insert(next as u32) as usize;

@@ -75,8 +75,13 @@ pub fn all(workspace: &Workspace, tools: &Tools) -> Result<()> {
         mini(workspace, tools, module)?;
     }
     fallback(workspace)?;
-    golden(workspace)?;
     packages(workspace)
+}
+
+/// What the tests need besides: the golden vectors as modules of their own.
+pub fn for_tests(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    all(workspace, tools)?;
+    golden(workspace)
 }
 
 fn out(workspace: &Workspace, name: &str) -> PathBuf {
