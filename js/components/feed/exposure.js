@@ -5,7 +5,8 @@ const LEAST_MS = 300
 
 class Exposure {
   /**
-   * @param {{seen: (key: string) => void, left: (key: string, dwellMs: number) => void}} told
+   * @param {{seen: (key: string, first: boolean) => boolean, left: (key: string, dwellMs: number) => void}} told
+   *   `seen` says whether that is on record
    */
   constructor(told) {
     this.told = told
@@ -13,6 +14,8 @@ class Exposure {
     this.inView = new Map()
     /** @type {Set<string>} */
     this.seen = new Set()
+    /** Those seen that are not on record. @type {Set<string>} */
+    this.unrecorded = new Set()
     this.paused = false
   }
 
@@ -36,11 +39,13 @@ class Exposure {
   /** @param {string} key @param {{timer: any, sinceMs: number, totalMs: number}} entry */
   run(key, entry) {
     entry.sinceMs = Date.now()
-    if (this.seen.has(key)) return
+    if (this.seen.has(key) && !this.unrecorded.has(key)) return
     entry.timer = setTimeout(() => {
       entry.timer = null
+      const first = !this.seen.has(key)
       this.seen.add(key)
-      this.told.seen(key)
+      if (this.told.seen(key, first)) this.unrecorded.delete(key)
+      else this.unrecorded.add(key)
     }, LEAST_MS)
   }
 
@@ -62,6 +67,16 @@ class Exposure {
     if (!this.paused) return
     this.paused = false
     for (const [key, entry] of this.inView) this.run(key, entry)
+  }
+
+  /** Something may be recorded that could not be before: cards in view that are not on record are looked at from now on. */
+  again() {
+    for (const [key, entry] of this.inView) {
+      if (!this.unrecorded.has(key)) continue
+      this.stop(entry)
+      entry.totalMs = 0
+      if (!this.paused) this.run(key, entry)
+    }
   }
 
   /** Everything leaves. */

@@ -63,14 +63,21 @@ Component({
       self.undo = new Map()
       self.pressedMs = 0
       self.exposure = new Exposure({
-        seen: (key) => this.impress(self.cards.get(key)),
+        seen: (key, first) => this.impress(self.cards.get(key), first),
         left: (key, dwellMs) => this.dwelt(self.cards.get(key), dwellMs),
       })
     },
-    ready() { this.observeLater() },
+    ready() {
+      const self = /** @type {any} */ (this)
+      this.observeLater()
+      const handle = this.handle()
+      // Whoever agrees while the list is shown looks at it still.
+      if (handle) self.unwatch = handle.consent.onChange(() => self.exposure.again())
+    },
     detached() {
       const self = /** @type {any} */ (this)
       self.detachedOnce = true
+      if (self.unwatch) self.unwatch()
       if (self.observer) self.observer.disconnect()
       self.exposure.close()
     },
@@ -128,19 +135,20 @@ Component({
       return detail
     },
 
-    /** @param {string} action @param {any} item @param {any} [more] */
+    /** @param {string} action @param {any} item @param {any} [more] @returns {boolean} whether it is on record */
     record(action, item, more) {
       const handle = this.handle()
-      if (handle && action && item) handle.track(action, item.id, Object.assign(this.detailOf(item), more))
+      return Boolean(handle && action && item) && handle.track(action, item.id, Object.assign(this.detailOf(item), more))
     },
 
-    /** @param {any} item */
-    impress(item) {
-      if (!item) return
+    /** @param {any} item @param {boolean} first whether the page was not told before @returns {boolean} whether it is on record */
+    impress(item, first) {
+      if (!item) return false
       const handle = this.handle()
       const reason = item.__zhiji ? item.__zhiji.reason : 0
-      if (handle) this.record(handle.impressionAction, item, reason > 0 ? { reason } : {})
-      this.triggerEvent('impression', { id: item.id, item })
+      const recorded = Boolean(handle) && this.record(handle.impressionAction, item, reason > 0 ? { reason } : {})
+      if (first) this.triggerEvent('impression', { id: item.id, item })
+      return recorded
     },
 
     /** @param {any} item @param {number} dwellMs */
