@@ -10,7 +10,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import zlib from 'node:zlib'
+import { compressed } from './brotli.mjs'
 import esbuild from 'esbuild'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
@@ -138,7 +138,7 @@ function emptied(folder) {
 function brotli(folder) {
   const made = path.join(folder, 'zhiji_bg.wasm.br')
   if (fs.existsSync(made)) return fs.readFileSync(made)
-  return zlib.brotliCompressSync(fs.readFileSync(path.join(folder, 'zhiji_bg.wasm')), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 11 } })
+  return compressed(path.join(folder, 'zhiji_bg.wasm'))
 }
 
 const version = /^version = "(.*)"$/m.exec(fs.readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))[1]

@@ -155,18 +155,7 @@ fn a_ranking_allocates_as_often_for_many_candidates_as_for_few() {
     let items = (0..400).map(|n| item(&engine, n, 0)).collect();
     let handles = engine.upsert(items).unwrap();
     let mut rank = |count: usize| {
-        let request = Request {
-            handles: &handles[..count],
-            volatiles: &[],
-            priors: &[],
-            flags: &[],
-            pins: &[],
-            shown: &[],
-            slots: 10,
-            now: at(60_000),
-            surface: Some(0),
-            tier: 0,
-        };
+        let request = Request { surface: Some(0), ..Request::new(&handles[..count], 10, at(60_000)) };
         assert_eq!(engine.rank(&request).unwrap().placed.len(), 10);
         allocations(|| drop(engine.rank(&request).unwrap()))
     };

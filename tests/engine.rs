@@ -18,18 +18,7 @@ fn offer(engine: &mut Engine, n: u32) -> Vec<u32> {
 }
 
 fn request<'a>(handles: &'a [u32], slots: usize, ms: i64) -> Request<'a> {
-    Request {
-        handles,
-        volatiles: &[],
-        priors: &[],
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots,
-        now: at(ms),
-        surface: Some(0),
-        tier: 0,
-    }
+    Request { surface: Some(0), ..Request::new(handles, slots, at(ms)) }
 }
 
 fn order(engine: &mut Engine, handles: &[u32], slots: usize, ms: i64) -> Vec<usize> {

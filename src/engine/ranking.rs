@@ -56,6 +56,24 @@ pub struct Request<'a> {
     pub tier: usize,
 }
 
+impl<'a> Request<'a> {
+    /// A request for `slots` of these candidates, of which nothing else is known, by the fullest tier.
+    pub const fn new(handles: &'a [u32], slots: usize, now: Timestamp) -> Self {
+        Request {
+            handles,
+            volatiles: &[],
+            priors: &[],
+            flags: &[],
+            pins: &[],
+            shown: &[],
+            slots,
+            now,
+            surface: None,
+            tier: 0,
+        }
+    }
+}
+
 /// The answer: parallel lists, best first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slate {

@@ -197,19 +197,7 @@ fn use_engine(engine: &mut Engine, draws: &mut Draws) {
         let action = actions[draws.below(actions.len())].clone();
         engine.track(Track { action, handle: *handle, at, detail: Detail::default() }).unwrap();
     }
-    let request = Request {
-        handles: &handles,
-        volatiles: &[],
-        priors: &[],
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots: 4,
-        now,
-        surface: None,
-        tier: 0,
-    };
-    let slate = engine.rank(&request).unwrap();
+    let slate = engine.rank(&Request::new(&handles, 4, now)).unwrap();
     assert!(slate.placed.iter().all(|placed| placed.score.is_finite()), "{slate:?}");
     for handle in &handles {
         assert!(engine.explain(*handle, now).unwrap().iter().all(|why| why.weight.is_finite()));

@@ -180,17 +180,6 @@ pub unsafe extern "C" fn rank(phone: *mut Phone, candidates: usize, slots: usize
     let phone = unsafe { &mut *phone };
     let Some(now) = at(i64::from(phone.event) * 20_000) else { return 0 };
     let handles = &phone.handles[..candidates.min(phone.handles.len())];
-    let request = Request {
-        handles,
-        volatiles: &[],
-        priors: &[],
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots,
-        now,
-        surface: Some(0),
-        tier: 0,
-    };
+    let request = Request { surface: Some(0), ..Request::new(handles, slots, now) };
     phone.engine.rank(&request).map_or(0, |slate| u32::try_from(slate.placed.len()).unwrap_or(0))
 }

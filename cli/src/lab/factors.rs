@@ -12,7 +12,7 @@
 //! Rubin & Thayer, "EM algorithms for ML factor analysis", Psychometrika 47, 1982; for missing values: Ilin & Raiko, "Practical Approaches to Principal
 //! Component Analysis in the Presence of Missing Values", JMLR 11, 2010, section 3.
 
-use zhiji::rng::Rng;
+use zhiji::rng::{Rng, seed_of};
 
 /// One value that a person gave.
 #[derive(Clone, Copy, Debug)]
@@ -212,9 +212,7 @@ pub fn fit(given: &[Given], users: usize, words: &[Vec<u64>], options: &Options)
     let value = |at: &u32| (f64::from(given[*at as usize].value) - base) / unit;
     let (by_user, by_item) = (grouped(given, users, |g| g.user), grouped(given, items, |g| g.item));
     let counts: Vec<usize> = by_item.iter().map(Vec::len).collect();
-    let mut seed = [0u8; 32];
-    seed[..8].copy_from_slice(&options.seed.to_le_bytes());
-    let mut rng = Rng::derive(&seed, "item factors", &[]);
+    let mut rng = Rng::derive(&seed_of(options.seed), "item factors", &[]);
     // Uniform numbers will do where any direction will do.
     let mut random = || f64::from(rng.uniform() - 0.5) * 0.17;
     let mut content = Words::new(words, &counts, n);

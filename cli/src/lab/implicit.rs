@@ -8,7 +8,7 @@
 
 use anyhow::Context as _;
 use nalgebra::{DMatrix, DVector};
-use zhiji::rng::Rng;
+use zhiji::rng::{Rng, seed_of};
 
 /// How they are fitted.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +55,7 @@ pub fn fit(people: &[Vec<u32>], items: usize, options: &Options) -> anyhow::Resu
         own.dedup();
         own.iter().for_each(|item| by_item[*item as usize].push(person));
     }
-    let mut seed = [0u8; 32];
-    seed[..8].copy_from_slice(&options.seed.to_le_bytes());
-    let mut rng = Rng::derive(&seed, "implicit factors", &[]);
+    let mut rng = Rng::derive(&seed_of(options.seed), "implicit factors", &[]);
     let mut vectors = DMatrix::from_fn(options.width, items, |_, _| 0.3 * f64::from(rng.uniform() - 0.5));
     for _ in 0..options.rounds {
         let tastes = side(&by_person, &vectors, options)?;

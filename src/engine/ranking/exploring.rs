@@ -34,18 +34,7 @@ fn user(explore: &str, steps: usize) -> Engine {
 
 /// Five places for all items, offered in this order.
 fn rank(engine: &mut Engine, handles: &[u32]) -> Vec<Placed> {
-    let request = Request {
-        handles,
-        volatiles: &[],
-        priors: &[],
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots: 5,
-        now: at(10_000),
-        surface: None,
-        tier: 0,
-    };
+    let request = Request::new(handles, 5, at(10_000));
     let placed = engine.rank(&request).unwrap().placed;
     assert_eq!(placed, engine.rank(&request).unwrap().placed, "the same request, the same slate");
     placed

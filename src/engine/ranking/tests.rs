@@ -73,18 +73,7 @@ fn at(minute: i64) -> Timestamp {
 /// Three places for the eight; the page's own score rises from the first to the last.
 fn rank(engine: &mut Engine, handles: &[u32], tier: usize) -> Slate {
     let priors: Vec<f32> = (0..handles.len()).map(|n| n as f32 / 8.0).collect();
-    let request = Request {
-        handles,
-        volatiles: &[],
-        priors: &priors,
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots: 3,
-        now: at(0),
-        surface: None,
-        tier,
-    };
+    let request = Request { priors: &priors, tier, ..Request::new(handles, 3, at(0)) };
     engine.rank(&request).unwrap()
 }
 

@@ -186,18 +186,7 @@ fn a_ranking_is_the_same_before_and_after() {
     let mut engine = engine(&bundle(ALL, true));
     does(&mut engine, "open", 2);
     let handles: Vec<u32> = (0..6).map(|n| give(&mut engine, n, 1.0)).collect();
-    let request = crate::engine::Request {
-        handles: &handles,
-        volatiles: &[],
-        priors: &[],
-        flags: &[],
-        pins: &[],
-        shown: &[],
-        slots: 6,
-        now: at(2),
-        surface: None,
-        tier: 0,
-    };
+    let request = crate::engine::Request::new(&handles, 6, at(2));
     let before = engine.rank(&request).unwrap().placed;
     engine.retrieve(5, false, at(2));
     assert_eq!(engine.rank(&request).unwrap().placed, before);

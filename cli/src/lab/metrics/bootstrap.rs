@@ -4,7 +4,7 @@ use super::ranked::{Target, gains};
 use super::{Scored, auc, log_loss};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use zhiji::rng::{Rng, Seed};
+use zhiji::rng::{Rng, Seed, seed_of};
 
 /// The middle 95 % of a figure's resampled values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -48,9 +48,7 @@ pub struct Resampler {
 impl Resampler {
     /// So many draws.
     pub fn new(seed: u64, draws: u32) -> Self {
-        let mut bytes: Seed = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, draws }
+        Self { seed: seed_of(seed), draws }
     }
 
     /// Calls `figure` for every draw with how often each of `units` was drawn, and gives its values.

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use zhiji::features::{Context, Layout};
 use zhiji::kernel::math::exp_f64;
-use zhiji::rng::{Rng, Seed};
+use zhiji::rng::{Rng, seed_of};
 use zhiji::score::Ranker;
 use zhiji::state::Observe;
 
@@ -276,12 +276,11 @@ pub fn estimate(
 ) -> (Overlap, Vec<Estimate>) {
     let most = u32::try_from(log.choices.len()).unwrap_or(u32::MAX);
     let whole = rounds(log, policy, &(0..most).collect::<Vec<_>>());
-    let mut bytes: Seed = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let seed = seed_of(seed);
     let mut values: Vec<Vec<f64>> = estimators.iter().map(|_| Vec::new()).collect();
     let bar = progress(u64::from(draws), "logs resampled");
     for draw in 0..draws {
-        let mut rng = Rng::derive(&bytes, "bootstrap", &draw.to_le_bytes());
+        let mut rng = Rng::derive(&seed, "bootstrap", &draw.to_le_bytes());
         let picked: Vec<u32> = (0..most).map(|_| rng.below(most)).collect();
         let resampled = rounds(log, policy, &picked);
         for (values, estimator) in values.iter_mut().zip(estimators) {

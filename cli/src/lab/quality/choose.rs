@@ -13,7 +13,7 @@ use std::rc::Rc;
 use zhiji::bandit::EpsilonGreedy;
 use zhiji::head::{BayesLinear, Prior};
 use zhiji::kernel::math::{ln_f64, sigmoid_f64};
-use zhiji::rng::Rng;
+use zhiji::rng::{Rng, seed_of};
 
 /// Items to choose from.
 const OPTIONS: usize = 10;
@@ -56,8 +56,7 @@ fn play(
     let mut deviations = vec![weights; d];
     deviations[0] = intercept;
     let prior = Rc::new(Prior::new(&vec![0.0; d], &deviations)?);
-    let mut seed = [0u8; 32];
-    seed[..8].copy_from_slice(&world.seed.to_le_bytes());
+    let seed = seed_of(world.seed);
     let mut means = Vec::with_capacity(people.len());
     for (number, person) in people {
         let mut head = BayesLinear::new(Rc::clone(&prior));

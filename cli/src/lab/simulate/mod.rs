@@ -35,7 +35,7 @@ use anyhow::bail;
 use shopper::Shopper;
 use std::path::Path;
 use stock::Stock;
-use zhiji::rng::{Rng, Seed};
+use zhiji::rng::{Rng, seed_of};
 
 /// 2025-06-02T00:00:00Z, a Monday: simulated time begins here, whatever the date is.
 const START_MS: i64 = 1_748_822_400_000;
@@ -70,13 +70,6 @@ impl Behaviour {
         }
         Ok(())
     }
-}
-
-/// The seed of everything that is drawn.
-fn seed_of(number: u64) -> Seed {
-    let mut seed: Seed = [0; 32];
-    seed[..8].copy_from_slice(&number.to_le_bytes());
-    seed
 }
 
 /// How many, how long, which.

@@ -13,7 +13,7 @@ use anyhow::bail;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use zhiji::rng::Rng;
+use zhiji::rng::{Rng, seed_of};
 
 /// What one training gave.
 pub struct Trained {
@@ -76,12 +76,6 @@ pub struct Shadow {
     pub numbers: Vec<Vec<f32>>,
     /// By row, the step up to which the average has gone.
     pub stamps: Vec<Vec<u32>>,
-}
-
-fn seed_bytes(seed: u64) -> [u8; 32] {
-    let mut bytes = [0u8; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes
 }
 
 /// `decay^steps`.
@@ -220,7 +214,7 @@ impl Run<'_> {
     fn order(&self, chunk: &Chunk, seed: u64, epoch: usize, bucket: usize) -> Vec<u32> {
         let mut order: Vec<u32> = self.teaching(chunk);
         let data = [(epoch as u64).to_le_bytes(), (bucket as u64).to_le_bytes()].concat();
-        let mut rng = Rng::derive(&seed_bytes(seed), "training order", &data);
+        let mut rng = Rng::derive(&seed_of(seed), "training order", &data);
         for i in (1..order.len()).rev() {
             order.swap(i, rng.below(i as u32 + 1) as usize);
         }
@@ -288,7 +282,7 @@ impl Run<'_> {
         while state.progress.epoch < settings.epochs && !state.progress.done {
             let epoch = state.progress.epoch;
             let mut buckets: Vec<usize> = (0..train.buckets()).collect();
-            let mut rng = Rng::derive(&seed_bytes(seed), "bucket order", &(epoch as u64).to_le_bytes());
+            let mut rng = Rng::derive(&seed_of(seed), "bucket order", &(epoch as u64).to_le_bytes());
             for i in (1..buckets.len()).rev() {
                 buckets.swap(i, rng.below(i as u32 + 1) as usize);
             }
