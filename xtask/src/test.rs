@@ -19,7 +19,7 @@ const TARGET: &str = "target/";
 
 /// Sets up, then runs every step, or those with one of these texts in their names.
 ///
-/// Two run side by side: what cargo does natively, and what is done with the built packages; most of the latter wait for a browser or use one
+/// Three run side by side: what cargo does natively, and what is done with the built packages; most of the latter wait for a browser or use one
 /// core.
 pub fn all(workspace: &Workspace, only: &[String]) -> Result<()> {
     let (tools, browser) = setup::all(workspace)?;
@@ -48,7 +48,7 @@ pub fn all(workspace: &Workspace, only: &[String]) -> Result<()> {
             run(workspace.command("cargo").args(["test", "--quiet", "--workspace", "--doc"]))
         }),
     ];
-    run_steps(steps, only, 2)
+    run_steps(steps, only, 3)
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
