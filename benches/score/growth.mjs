@@ -1,8 +1,12 @@
-// How costs grow over three decades: with candidates, with events in the log, with items of the catalogue.
+// How costs grow: over three decades of candidates, events in the log and items of the catalogue, and with the recent items that a model reads,
+// of which a bundle has 50 at most.
 import * as data from './data.mjs'
 import { phone } from './figures.mjs'
 import { race } from './harness.mjs'
 import * as zhiji from './zhiji.mjs'
+
+/** Candidates of a request, where the history is what grows. */
+const CANDIDATES = 200
 
 /** Rows `{ what, size, median_us }`, of the SIMD build. */
 export async function measure({ read, rounds, roundMs, log }) {
@@ -33,6 +37,13 @@ export async function measure({ read, rounds, roundMs, log }) {
     const of = exports.catalogue(size, 64, 100)
     if (exports.scan(of) !== 100) throw new Error('the best are missing')
     await add('items: catalogue, best 100', size, () => exports.scan(of))
+  }
+  const [din, sasrec] = [data.din(), data.sasrec()]
+  for (const size of [1, 2, 5, 10, 20, 50]) {
+    await add('history: attention', size, zhiji.dinKept(await zhiji.open(bytes), { ...din, history: din.history.subarray(0, size) }))
+    // The newest item has the first position.
+    const short = { ...sasrec, history: sasrec.history.subarray(0, size), position: sasrec.position.subarray(0, size * sasrec.d) }
+    await add('history: sequence', size, zhiji.sequence(await zhiji.open(bytes), short, CANDIDATES))
   }
   return rows
 }

@@ -47,7 +47,7 @@ enum Section {
     Page,
     /// A cold start in Chromium, beside other libraries; memory.
     Start,
-    /// How costs grow with candidates, events and items, and a plot of it.
+    /// How costs grow with candidates, events, items and the history, and a plot of it.
     Growth,
     /// The trainer beside Vowpal Wabbit and PyTorch. Installs both, some hundred MB, on first use.
     Train,

@@ -1,4 +1,4 @@
-//! `plot-growth RECORD.jsonl OUT.svg`: how costs grow with candidates, events and items, from the record of `cargo xtask bench growth`.
+//! `plot-growth RECORD.jsonl OUT.svg`: how costs grow with candidates, events, items and the history, from the record of `cargo xtask bench growth`.
 //!
 //! Both axes are logarithmic: a cost that grows linearly is a line at 45 degrees, beside the grey ones.
 
