@@ -272,4 +272,4 @@ pub const fn reason_code(reason: Reason) -> u32 {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod exploring;
 #[cfg(all(test, not(target_arch = "wasm32")))]
-mod tests;
+pub(in crate::engine) mod tests;

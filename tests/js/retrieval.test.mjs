@@ -12,11 +12,12 @@ async function shopWith() {
   const phone = new Phone()
   publish(phone, { version: 1, bytes: catalogueOf(ALL) })
   const process = phone.start()
-  const zhiji = await openAgreed(process, { manifest, root })
+  const heard = []
+  const zhiji = await openAgreed(process, { manifest, root, onError: (failure) => heard.push(failure.code) })
   await process.advance(5000)
   assert.equal(zhiji.diagnostics().sync.version, 1)
   zhiji.items.upsert(process.own(goods(0, 10)))
-  return { phone, process, zhiji, find: (options) => Array.from(zhiji.retrieve(options).ids) }
+  return { phone, process, zhiji, heard, find: (options) => Array.from(zhiji.retrieve(options).ids) }
 }
 
 test('the catalogue gives its best, goods that the page has not loaded among them, and they can be ranked', async () => {
@@ -26,6 +27,7 @@ test('the catalogue gives its best, goods that the page has not loaded among the
   assert.deepEqual(find({ count: 5 }), ['sku13', 'sku23', 'sku33', 'sku0', 'sku1'])
   assert.deepEqual(find({ count: 2, seen: true }), ['sku3', 'sku13'])
   assert.deepEqual(find({ count: 2, except: process.own(['sku13', 'sku0']) }), ['sku23', 'sku33'])
+  assert.deepEqual(find({ count: 2, except: process.own(['sku39', 'sku38']) }), ['sku13', 'sku23'])
   assert.equal(find().length, 39)
   assert.equal(find({ count: 3 }).length, 3)
   const slate = zhiji.rank(process.own(find({ count: 5 }).map((id) => goods(Number(id.slice(3)), 1)[0])), { surface: 'home', slots: 3 })
@@ -85,11 +87,12 @@ test('it fails open: no engine, no consent, no personalisation, a model without 
 })
 
 test('each task of the model is predicted, with the probability by which it ranks', async () => {
-  const { process, zhiji } = await shopWith()
+  const { process, zhiji, heard } = await shopWith()
   zhiji.track('open', 'sku3')
   zhiji.items.upsert(process.own(goods(13, 2)))
   const [like, other] = ['sku13', 'sku14'].map((id) => zhiji.predict(id))
   assert.deepEqual([like.length, like[0].label, other[0].label], [1, 'click', 'click'])
   assert.ok(like[0].probability > other[0].probability && other[0].probability > 0 && like[0].probability < 1)
   assert.deepEqual(Array.from(zhiji.predict('nothing')), [])
+  assert.deepEqual(heard, [], 'nothing is known of it, and that is no failure')
 })

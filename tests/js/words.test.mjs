@@ -30,6 +30,8 @@ const SAID = [
   ['words in words', 'event, dwellMs: give a whole number of 0 or more, in its range', (zhiji) => zhiji.track('dwell', 'sku1', { dwellMs: -5 })],
   ['a number and a text in words', 'item 1 of the list, field price: give a finite number',
     (zhiji, process) => zhiji.items.upsert(process.own([{ id: 'x', price: 1 }, { id: 'y', price: 'cheap' }]))],
+  ['a code of the package', 'This item was never given: pass it to items.upsert or feed.push first.',
+    (zhiji, process) => zhiji.items.patch('nothing', process.own({ price: 1 }))],
   ['the package\'s own', 'Candidates must be an array of items.', (zhiji) => zhiji.rank('sku1')],
 ]
 for (const [wasm, build] of [['wrapped', 'simd'], ['simd-refuse', 'mvp'], ['refuse', 'js']]) {

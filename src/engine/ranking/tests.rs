@@ -12,7 +12,7 @@ use alloc::string::String;
 const SCHEMA: &str = r#"{ "space": "shop", "fields": { "price": { "kind": "number" } },
     "actions": { "impression": { "role": "impression" }, "open": { "weight": 1 } },
     "labels": { "click": { "positive": ["open"], "windowMinutes": 30 }, "buy": { "positive": ["open"], "windowMinutes": 30 } },
-    "policy": { "cold": "model", "explore": { "slots": 1, "epsilon": 0.5 } } }"#;
+    "policy": { "cold": "model", "pageOrder": 0, "explore": { "slots": 1, "epsilon": 0.5 } } }"#;
 /// Each tier likes or dislikes a high score of the page and an item that was shown in vain.
 const TIERS: [(&str, f32); 3] = [("full", 1.0), ("light", -1.0), ("prior", 0.0)];
 const START_MS: i64 = 1_750_000_000_000;
@@ -141,6 +141,48 @@ fn a_blend_ranks_and_every_task_can_be_read() {
     let lost = blend(expected[0].1, expected[1].1) - blend(0.5, sigmoid(-1.0));
     assert!((of_blend.1 - lost).abs() < 1e-4 && lost < -0.1, "{} instead of {lost}", of_blend.1);
     assert!((of_power.1 + 2.0 * x).abs() < 1e-4, "{}", of_power.1);
+}
+
+/// What is predicted of items, of the task by whose score they are ranked: it must be what ranked them, in this tier.
+pub(in crate::engine) fn predicted_as_ranked(live: &mut Engine, handles: &[u32], tier: usize, label: &str) -> Vec<f32> {
+    let request = Request { tier, ..Request::new(handles, handles.len(), at(4_000)) };
+    let mut placed = live.rank(&request).unwrap().placed;
+    placed.sort_by_key(|placed| placed.index);
+    let predicted = |handle| {
+        let all = live.predictions(handle, at(4_000)).unwrap();
+        all.into_iter().find(|one| one.label == label).unwrap().probability
+    };
+    let found: Vec<f32> = handles.iter().copied().map(predicted).collect();
+    let ranked: Vec<f32> = placed.iter().map(|placed| crate::kernel::math::sigmoid(placed.score)).collect();
+    assert_eq!(found, ranked, "tier {tier}");
+    found
+}
+
+#[test]
+fn what_is_predicted_is_what_ranks_with_what_the_head_has_learnt_and_without() {
+    let task = |label: &str, of: &str| format!(r#"{{ "label": "{label}", "of": ["{of}"] }}"#);
+    let tier = |of: &str| format!(r#"{{ "tasks": [{}, {}] }}"#, task("buy", "prior"), task("click", of));
+    let bundle = written(&[tier("full"), tier("light")].join(","));
+    let (mut live, handles) = engine_of(&bundle);
+    for (hour, handle) in (0..).zip(handles.iter().cycle().take(60)) {
+        track(&mut live, "impression", *handle, 60 * hour);
+        if hour % 3 == 0 {
+            track(&mut live, "open", *handle, 60 * hour + 1);
+        }
+    }
+    let predicted = |live: &mut Engine| [0, 1].map(|tier| predicted_as_ranked(live, &handles, tier, "click"));
+    let learnt = predicted(&mut live);
+    assert_ne!(learnt[0], learnt[1]);
+    assert!(live.predictions(handles[0], at(4_000)).unwrap()[0].probability == 0.5, "no head corrects another task");
+    // While the head is made anew, the model speaks alone.
+    let ranker = Ranker::bind(&live.schema, &live.layout, load(&bundle, "shop").unwrap()).unwrap();
+    live.rebind(ranker);
+    let alone = predicted(&mut live);
+    assert_ne!(learnt[0], alone[0]);
+    assert!(!live.adapt(40), "there are more events");
+    assert_eq!(predicted(&mut live), alone);
+    assert!(live.adapt(usize::MAX));
+    assert_eq!(predicted(&mut live), learnt);
 }
 
 #[test]

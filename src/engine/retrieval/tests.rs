@@ -3,6 +3,7 @@
 use super::*;
 use crate::bundle::{Numbers, Writing, load, write};
 use crate::engine::Track;
+use crate::engine::ranking::tests::predicted_as_ranked;
 use crate::event::Detail;
 use crate::item::{Given, Item};
 use crate::schema::hash64;
@@ -10,10 +11,10 @@ use crate::score::Ranker;
 use alloc::format;
 use alloc::string::String;
 
-const SCHEMA: &str = r#"{ "space": "shop", "fields": { "category": { "kind": "category" }, "stock": { "kind": "number" } },
+const SCHEMA: &str = r#"{ "space": "shop", "fields": { "category": { "kind": "category" }, "stock": { "kind": "number" }, "family": { "kind": "group" } },
     "actions": { "impression": { "role": "impression" }, "open": { "weight": 1 }, "hide": { "weight": -4 } },
     "labels": { "click": { "positive": ["open"], "windowMinutes": 30 } },
-    "policy": { "filters": [{ "field": "stock", "atLeast": 1 }] } }"#;
+    "policy": { "pageOrder": 0, "filters": [{ "field": "stock", "atLeast": 1 }] } }"#;
 const ITEMS: usize = 12;
 
 fn at(step: i64) -> Timestamp {
@@ -95,10 +96,11 @@ fn engine(bundle: &[u8]) -> Engine {
     engine
 }
 
-/// Gives an item: even numbers are shoes, the others hats.
+/// Gives an item: even numbers are shoes, the others hats; every fifth is of one family.
 fn give(engine: &mut Engine, n: usize, stock: f64) -> u32 {
     let given = |name: &str| match name {
         "stock" => Given::Number(stock),
+        "family" => Given::Text(format!("f{}", n % 5)),
         _ => Given::Text(if n.is_multiple_of(2) { "shoes" } else { "hats" }.into()),
     };
     let item = Item::open(&engine.schema, 0, &id(n), given).unwrap();
@@ -147,6 +149,8 @@ fn what_was_done_turned_down_blocked_or_sold_out_is_left_out() {
     does(&mut engine, "hide", 4);
     give(&mut engine, 5, 0.0);
     give(&mut engine, 6, 1.0);
+    // Of the family of what was turned down.
+    give(&mut engine, 9, 1.0);
     engine.block("category", "shoes").unwrap();
     let found = |engine: &mut Engine, seen| {
         let mut found: Vec<String> = engine.retrieve(100, seen, at(2)).into_iter().map(String::from).collect();
@@ -154,12 +158,15 @@ fn what_was_done_turned_down_blocked_or_sold_out_is_left_out() {
         found
     };
     // Nobody has said what the others are: they may be shoes, and the ranking will see.
-    let expected = ["sku0", "sku1", "sku10", "sku11", "sku3", "sku7", "sku8", "sku9"];
+    let expected = ["sku0", "sku1", "sku10", "sku11", "sku3", "sku7", "sku8"];
     assert_eq!(found(&mut engine, false), expected);
     engine.unblock("category", "shoes");
-    let expected = ["sku0", "sku1", "sku10", "sku11", "sku2", "sku3", "sku6", "sku7", "sku8", "sku9"];
+    let expected = ["sku0", "sku1", "sku10", "sku11", "sku2", "sku3", "sku6", "sku7", "sku8"];
     assert_eq!(found(&mut engine, true), expected);
-    assert_eq!(found(&mut engine, false).len(), 9, "sku2 was opened");
+    assert_eq!(found(&mut engine, false).len(), 8, "sku2 was opened");
+    engine.remove(&["sku2", "sku4"].map(String::from));
+    assert_eq!(found(&mut engine, true), expected, "what was done is known of items that the page has not given");
+    assert_eq!(found(&mut engine, false).len(), 8);
 }
 
 #[test]
@@ -179,6 +186,16 @@ fn there_is_nothing_to_find_where_a_ranking_would_be_the_pages_own() {
     assert_eq!(silent.retrieve(5, true, at(2)), [""; 0]);
     plain.rebind(Ranker::starter(&plain.layout.clone()));
     assert_eq!(plain.retrieve(5, true, at(2)), [""; 0]);
+}
+
+#[test]
+fn a_prediction_reads_what_was_done_lately() {
+    let mut engine = engine(&bundle(ALL, true));
+    does(&mut engine, "open", 2);
+    let handles: Vec<u32> = (0..5).map(|n| give(&mut engine, n, 1.0)).collect();
+    let read = predicted_as_ranked(&mut engine, &handles, 1, "click");
+    let unread = predicted_as_ranked(&mut engine, &handles, 0, "click");
+    assert_ne!(read, unread);
 }
 
 #[test]
