@@ -10,6 +10,8 @@ mod matrix;
 pub mod params;
 pub mod pass;
 
+pub(crate) use matrix::wide;
+
 use crate::lab::examples::{Catalogue, Chunk, Standard};
 use anyhow::{Context as _, bail};
 use build::{Builder, Keys, Made};

@@ -59,7 +59,7 @@ fn alone(weight: &[f32], half: &[f32], x: &[f32]) -> f32 {
     for ((w, h), x) in w_rest.iter().zip(h_rest).zip(x_rest) {
         rest += (w - h * x) * x;
     }
-    kernel::sum(&lanes) + rest
+    matrix::sum(lanes) + rest
 }
 
 /// Reads the keys of the block.

@@ -2,11 +2,11 @@
 
 use super::super::Layer;
 use super::super::build::{Builder, First, Keys, Made, Words};
+use super::super::matrix::axpy;
 use super::super::params::{Gradients, Params};
 use super::super::pass::{At, Side};
 use anyhow::{Context as _, bail};
 use std::sync::Arc;
-use zhiji::kernel;
 
 /// Where the vectors of items stand; shared by all blocks that read them.
 pub struct Vectors {
@@ -32,9 +32,9 @@ impl Vectors {
             (row, Some((table, words))) if row == u32::MAX || hidden => {
                 let rows = words.of(item);
                 let share = share / rows.len().max(1) as f32;
-                rows.iter().for_each(|row| kernel::axpy(share, params[*table].row(*row), out));
+                rows.iter().for_each(|row| axpy(share, params[*table].row(*row), out));
             }
-            (row, _) => kernel::axpy(share, params[self.vectors].row(row), out),
+            (row, _) => axpy(share, params[self.vectors].row(row), out),
         }
     }
 
@@ -46,9 +46,9 @@ impl Vectors {
             (row, Some((table, words))) if row == u32::MAX || hidden => {
                 let rows = words.of(item);
                 let share = share / rows.len().max(1) as f32;
-                rows.iter().for_each(|row| kernel::axpy(share, slope, gradients.row(*table, *row)));
+                rows.iter().for_each(|row| axpy(share, slope, gradients.row(*table, *row)));
             }
-            (row, _) => kernel::axpy(share, slope, gradients.row(self.vectors, row)),
+            (row, _) => axpy(share, slope, gradients.row(self.vectors, row)),
         }
     }
 

@@ -30,7 +30,7 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     let last = Activation::read(keys, "last", Activation::None)?;
     let (norm, dropped) = (keys.flag("norm", false)?, keys.flag("dropout", true)?);
     let (side, input) = (builder.side(&of), builder.width(&of));
-    let stack = Stack::new(builder, "", (input, &widths), (activation, last), norm, dropped);
+    let stack = Stack::new(builder, (input, &widths), (activation, last), norm, dropped);
     let width = widths.last().copied().unwrap_or(1);
     Ok((Box::new(Mlp { of, widths, activation, last, norm, stack }), side, width))
 }
