@@ -137,6 +137,11 @@ impl Objective {
         self.draws() && self.negatives == Negatives::All
     }
 
+    /// Whether the examples of a batch meet the same items: one another's, or all.
+    pub fn shares_items(&self) -> bool {
+        self.in_batch() || self.whole()
+    }
+
     /// Writes who meets what for these examples.
     pub fn gather(&self, chunk: &Chunk, examples: &[u32], noise: &mut Noise, batch: &mut Batch) {
         batch.clear();

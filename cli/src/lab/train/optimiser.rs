@@ -2,6 +2,7 @@
 
 use super::settings::{Optimiser, Settings};
 use crate::lab::network::params::{Gradient, Gradients, Params, Tensor};
+use crate::lab::network::wide;
 
 /// What an optimiser keeps of each number, and how often each row was moved.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +13,35 @@ pub struct Memory {
     pub second: Vec<f32>,
     /// By row; one for a tensor that is moved whole.
     pub steps: Vec<u32>,
+}
+
+/// The numbers of Adam that all weights of a step share.
+#[derive(Clone, Copy)]
+struct Adam {
+    beta: (f32, f32),
+    epsilon: f32,
+    /// `1 − βᵗ` of the second beta.
+    correction: f32,
+    /// The rate over `1 − βᵗ` of the first.
+    step: f32,
+}
+
+wide! {
+    fn adam(with: Adam, w: &mut [f32], slopes: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let (b1, b2) = with.beta;
+        for (((w, slope), m), v) in w.iter_mut().zip(slopes).zip(first).zip(second) {
+            *m = b1 * *m + (1.0 - b1) * slope;
+            *v = b2 * *v + (1.0 - b2) * (slope * slope);
+            *w -= with.step * *m / ((*v / with.correction).sqrt() + with.epsilon);
+        }
+    }
+}
+
+/// Adds a penalty's derivative.
+fn penalise(slopes: &mut [f32], w: &[f32], l2: f32) {
+    if l2 > 0.0 {
+        slopes.iter_mut().zip(w).for_each(|(slope, w)| *slope += l2 * w);
+    }
 }
 
 /// Is told which row of which tensor was moved, from what to what.
@@ -82,7 +112,7 @@ impl Stepper {
             match gradient {
                 Gradient::Whole(slopes) => {
                     let l2 = if tensor.penalised { self.l2 / total.max(1) as f32 } else { 0.0 };
-                    slopes.iter_mut().zip(&tensor.numbers).for_each(|(slope, w)| *slope += l2 * w);
+                    penalise(slopes, &tensor.numbers, l2);
                     if tells {
                         before.clone_from(&tensor.numbers);
                     }
@@ -100,7 +130,7 @@ impl Stepper {
                         // The penalty of a row is spread over the examples that meet it.
                         let meetings = tensor.meetings.get(*row as usize).map_or(1.0, |met| met.max(1.0));
                         let l2 = penalty * (times / meetings).min(1.0);
-                        slopes.iter_mut().zip(numbers.iter()).for_each(|(slope, w)| *slope += l2 * w);
+                        penalise(slopes, numbers, l2);
                         if tells {
                             before.clear();
                             before.extend_from_slice(numbers);
@@ -170,13 +200,9 @@ impl Stepper {
                 }
             }
             Optimiser::Adam => {
-                let (b1, b2) = self.beta;
                 let step = rate / correction.0;
-                for (((w, slope), m), v) in w.iter_mut().zip(slopes).zip(first).zip(second) {
-                    *m = b1 * *m + (1.0 - b1) * slope;
-                    *v = b2 * *v + (1.0 - b2) * (slope * slope);
-                    *w -= step * *m / ((*v / correction.1).sqrt() + self.epsilon);
-                }
+                let with = Adam { beta: self.beta, epsilon: self.epsilon, correction: correction.1, step };
+                adam(with, w, slopes, first, second);
             }
             Optimiser::Ftrl => {
                 for (((w, slope), z), n) in w.iter_mut().zip(slopes).zip(first).zip(second) {

@@ -7,7 +7,34 @@ use crate::lab::network::params::{Gradients, Params};
 use crate::lab::network::pass::{Batch, Disturbance, Noise};
 use crate::lab::network::{Network, Pass};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks for what another sends before it sleeps. To fall asleep and be woken takes tens of microseconds, and parts of a batch come
+/// every few hundred.
+const AWAKE: Duration = Duration::from_micros(300);
+
+/// Examples that are walked over at once.
+const AT_ONCE: usize = 128;
+
+/// What comes next; `None` when nothing will.
+fn next<T>(from: &Receiver<T>) -> Option<T> {
+    let until = Instant::now() + AWAKE;
+    loop {
+        for _ in 0..64 {
+            match from.try_recv() {
+                Ok(found) => return Some(found),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+            }
+        }
+        if Instant::now() > until {
+            return from.recv().ok();
+        }
+        // Where threads are more than cores, the other one is waiting for this.
+        std::thread::yield_now();
+    }
+}
 
 /// What is learnt, and how.
 #[derive(Clone, Copy)]
@@ -78,7 +105,7 @@ impl Learning<'_> {
                 let (answer, answers) = channel();
                 scope.spawn(move || {
                     let mut worker = None;
-                    for part in parts {
+                    while let Some(part) = next(&parts) {
                         let worker = worker.get_or_insert_with(|| self.worker(&part.params));
                         if let Some(gradients) = part.gradients {
                             worker.pass.gradients = gradients;
@@ -118,7 +145,7 @@ impl Learning<'_> {
         let mut sum = self.part(chunk, worker, params, (0, own), how);
         for helper in helpers.0.iter_mut().take(asked) {
             // A thread that ended without an answer leaves a loss that no epoch accepts.
-            let (loss, gradients) = helper.answers.recv().unwrap_or((f64::NAN, None));
+            let (loss, gradients) = next(&helper.answers).unwrap_or((f64::NAN, None));
             sum += loss;
             if let (true, Some(gradients)) = (how.learn, &gradients) {
                 worker.pass.gradients.add(gradients);
@@ -128,22 +155,24 @@ impl Learning<'_> {
         sum
     }
 
-    fn part(
-        self,
-        chunk: &Chunk,
-        Worker { pass, batch }: &mut Worker,
-        params: &Params,
-        (number, rows): (u64, &[u32]),
-        how: How,
-    ) -> f64 {
-        let mut noise = Noise::new(how.draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        self.objective.gather(chunk, rows, &mut noise, batch);
-        pass.disturbance = Disturbance::OFF;
-        if how.learn {
+    /// Walks over a part of a batch, a few examples at a time where they do not meet one another, so that what is kept for the way back stays in the
+    /// nearest caches.
+    fn part(self, chunk: &Chunk, worker: &mut Worker, params: &Params, (number, rows): (u64, &[u32]), how: How) -> f64 {
+        let pass = &mut worker.pass;
+        let noise = Noise::new(how.draw ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
+        pass.disturbance = if how.learn {
             pass.gradients.clear();
             let Settings { dropout, input_noise, hide_items, .. } = *self.settings;
-            pass.disturbance = Disturbance { noise, dropout, input: input_noise, hide: hide_items };
-        }
+            Disturbance { noise, dropout, input: input_noise, hide: hide_items }
+        } else {
+            Disturbance { noise, ..Disturbance::OFF }
+        };
+        let at_once = if self.objective.shares_items() { rows.len() } else { AT_ONCE };
+        rows.chunks(at_once.max(1)).map(|rows| self.few(chunk, worker, params, rows, how)).sum()
+    }
+
+    fn few(self, chunk: &Chunk, Worker { pass, batch }: &mut Worker, params: &Params, rows: &[u32], how: How) -> f64 {
+        self.objective.gather(chunk, rows, &mut pass.disturbance.noise, batch);
         self.network.forward(pass, params, chunk, batch);
         let mut logits = std::mem::take(&mut pass.logits);
         let mut slopes = std::mem::take(&mut pass.slopes);
@@ -154,5 +183,70 @@ impl Learning<'_> {
             self.network.backward(pass, params, chunk, batch);
         }
         loss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::network::params::Gradient;
+    use crate::lab::train::planted::planted;
+    use crate::lab::train::settings::{Config, Given};
+
+    /// Numbers row by row, those of rows that were not met 0, and how often each was met.
+    fn spread(gradients: &Gradients, params: &Params) -> Vec<f32> {
+        let mut all = Vec::new();
+        for (gradient, tensor) in gradients.0.iter().zip(params) {
+            match gradient {
+                Gradient::Whole(sums) => all.extend_from_slice(sums),
+                Gradient::Rows(rows) => {
+                    let (from, width) = (all.len(), tensor.width());
+                    all.resize(from + tensor.rows() * (width + 1), 0.0);
+                    for ((row, times), sums) in rows.met.iter().zip(&rows.times).zip(rows.sums.chunks_exact(width)) {
+                        let slots = &mut all[from + *row as usize * (width + 1)..][..width + 1];
+                        slots[..width].copy_from_slice(sums);
+                        slots[width] = *times;
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_batch_in_steps_and_on_threads_has_the_gradient_of_one_walk() {
+        let shop = planted(2_000, 1, 1);
+        let text = "hide-items = 0\n[[blocks]]\nblock = \"wide\"\n[[blocks]]\nblock = \"item\"\ndim = 4\ninit = 0.5\n[[blocks]]\nblock = \"attention\"\n\
+                    of = [\"item\"]\nwidths = [5, 1]\n[[blocks]]\nblock = \"mlp\"\nof = [\"attention\", \"item\"]\nwidths = [4, 1]";
+        let config = Config::read(Some(text), Given::default(), &[]).expect("a configuration");
+        let (network, params) = Network::new(&shop.setting(3), &config.blocks, &config.tiers).expect("a network");
+        let shape = (shop.labels.len(), network.reads_pairs);
+        let objective = Objective::new(&config.settings, &shop.examples.catalogue, &network.tasks, shape).expect("one");
+        let params = Arc::new(params);
+        let rows: Vec<u32> = (0..2 * AT_ONCE as u32 + 50).collect();
+        let how = How { learn: true, draw: 7, total: rows.len() };
+        shop.examples
+            .train
+            .with(0, &shop.examples.standard, |chunk| {
+                let learning = Learning { network: &network, objective: &objective, settings: &config.settings };
+                let mut one = learning.worker(&params);
+                one.pass.disturbance = Disturbance::OFF;
+                let loss = learning.few(chunk, &mut one, &params, &rows, how);
+                let expected = spread(one.gradients(), &params);
+                for threads in [1, 3] {
+                    let settings = Settings { threads, ..config.settings.clone() };
+                    let learning = Learning { settings: &settings, ..learning };
+                    let mut worker = learning.worker(&params);
+                    let found = learning
+                        .beside(chunk, |helpers| learning.walk(chunk, (&mut worker, helpers), &params, &rows, how));
+                    assert!((found - loss).abs() < 1e-3, "{threads} threads: {found} is not {loss}");
+                    for (at, (found, expected)) in spread(worker.gradients(), &params).iter().zip(&expected).enumerate()
+                    {
+                        assert!((found - expected).abs() < 1e-5, "{threads} threads, {at}: {found} is not {expected}");
+                    }
+                }
+                Ok(())
+            })
+            .expect("a walk");
     }
 }
