@@ -49,7 +49,7 @@ enum Section {
     Start,
     /// How costs grow with candidates, events, items and the history, and a plot of it.
     Growth,
-    /// The trainer beside Vowpal Wabbit and PyTorch. Installs both, some hundred MB, on first use.
+    /// The trainer beside Vowpal Wabbit and PyTorch. Installs both on first use, which may be gigabytes.
     Train,
 }
 

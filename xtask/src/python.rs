@@ -16,7 +16,7 @@ pub fn with(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<Path
     let folder = workspace.path("target").join(name);
     let python = folder.join("bin/python");
     if !folder.join(".installed").exists() {
-        step(&format!("python3 -m venv, pip install {} (some hundred MB)", packages.join(" ")), || {
+        step(&format!("python3 -m venv, pip install {} (gigabytes with PyTorch)", packages.join(" ")), || {
             run(workspace.command("python3").args(["-m", "venv"]).arg(&folder))
                 .context("install Python 3 with venv")?;
             run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
