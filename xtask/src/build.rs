@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::locals::for_compressor;
 use crate::order::by_likeness;
 use crate::process::{Workspace, read, run, step};
 use crate::setup::Tools;
@@ -22,6 +23,9 @@ use crate::words;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "phone";
+
+/// The optimised module with the hints by which wasm2js knows what is not aligned.
+const TRANSLATED: &str = "zhiji_hinted.wasm";
 
 /// Flags of rustc that every module for phones is built with.
 ///
@@ -95,6 +99,7 @@ fn stamp(workspace: &Workspace, file: PathBuf) -> Result<Stamp> {
         .text(include_str!("build.rs"))
         .text(include_str!("wasm.rs"))
         .text(include_str!("order.rs"))
+        .text(include_str!("locals.rs"))
         .tree(&workspace.path("src"))?
         .tree(&workspace.path("Cargo.toml"))?
         .tree(&workspace.path("Cargo.lock"))
@@ -132,7 +137,8 @@ fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
 fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
     let folder = out(workspace, module.name);
     let wasm = folder.join("zhiji_bg.wasm");
-    let outputs = [wasm.clone(), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
+    let outputs =
+        [wasm.clone(), folder.join(TRANSLATED), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
     stamp(workspace, folder.join(".stamp"))?.unless_fresh(&outputs, || {
         step(&format!("wasm for phones: {}", module.name), || {
             let linked = compile(workspace, module, "zhiji", "zhiji.wasm")?;
@@ -143,7 +149,8 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
             run(tools.on_path(&mut glue)?)?;
             let script = folder.join("zhiji_bg.js");
             fs::write(&script, renamed(&fs::read_to_string(&script)?, &short_names(&fs::read(&wasm)?)?)?)?;
-            optimise(workspace, module, &wasm, &wasm)?;
+            optimise(workspace, module, &wasm, &folder.join(TRANSLATED))?;
+            canonical(&folder.join(TRANSLATED), &wasm)?;
             compress(workspace, &wasm)
         })
     })?;
@@ -175,6 +182,13 @@ fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> R
     optimise.args(module.features).args(OPTIMISE).args(["--strip-producers", "--strip-debug"]);
     run(optimise.arg(to).arg("-o").arg(to))?;
     fs::write(to, by_likeness(&fs::read(to)?)?)?;
+    Ok(())
+}
+
+/// Lets the compressor find more in an optimised module. Translators that go by hints of alignment must be given the module from before.
+fn canonical(from: &Path, to: &Path) -> Result<()> {
+    let renumbered = for_compressor(&fs::read(from)?)?;
+    fs::write(to, by_likeness(&renumbered)?)?;
     Ok(())
 }
 
@@ -220,7 +234,7 @@ fn compress(workspace: &Workspace, file: &Path) -> Result<()> {
 
 fn fallback(workspace: &Workspace) -> Result<()> {
     let (source, module) = (out(workspace, "mvp"), out(workspace, "fallback").join("zhiji_bg.wasm.js"));
-    to_js(workspace, &source.join("zhiji_bg.wasm"), &module, "the MVP module as JavaScript (wasm2js)")
+    to_js(workspace, &source.join(TRANSLATED), &module, "the MVP module as JavaScript (wasm2js)")
 }
 
 /// A module as JavaScript, where phones run no wasm.

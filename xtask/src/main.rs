@@ -8,6 +8,7 @@ mod catalogue;
 mod demo;
 mod examples;
 mod gate;
+mod locals;
 mod order;
 mod pack_npm;
 mod process;
