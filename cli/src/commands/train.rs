@@ -87,10 +87,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (resume, after, every) = (args.resume, args.stop_after, args.checkpoint_every);
     let stop = Stop { checkpoint: Some(&beside), resume, asked: Some(&ASKED), after, every };
     let trained = train::train(&examples, &config, &setting, stop).with_context(|| format!("in {place}"))?;
-    let (pin_schema, together) = (settings.pin_schema, settings.together);
+    let (pin_schema, ids, together) = (settings.pin_schema, settings.ids, settings.together);
     let calibrations = train::calibrations(settings, &trained.network, &trained.members, &examples)?;
     let calibrations = &calibrations;
-    let naming = Naming { schema: &data.schema, layout: &layout, pin_schema, together, calibrations };
+    let naming = Naming { schema: &data.schema, layout: &layout, pin_schema, ids, together, calibrations };
     let bytes = train::bundle(&trained.network, &trained.members, &examples, &naming)?;
     std::fs::write(&args.out, &bytes).with_context(|| format!("cannot write {}", args.out.display()))?;
     std::fs::remove_file(&beside).ok();

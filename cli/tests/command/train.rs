@@ -1,5 +1,6 @@
 //! Trainings that are stopped, killed, or asked for what cannot be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -116,7 +117,7 @@ fn a_checkpoint_that_does_not_fit_is_refused() {
 #[test]
 fn a_configuration_that_cannot_be_is_refused_by_name() {
     let dir = catalogue();
-    simulate(&dir, "shop", ["10", "4"]);
+    simulate(&dir, "shop", ["20", "5"]);
     let [shop, out, config] = ["shop", "a.safetensors", "model.toml"].map(|name| path(&dir, name));
     let item = "[[blocks]]\nblock = 'item'\ndim = 6\n";
     let two = "[[blocks]]\nblock = 'dense'\n[[blocks]]\nblock = 'embed'\nhashed = ['category']\ndim = 3\n";
@@ -211,6 +212,50 @@ fn every_named_model_and_every_example_can_be_trained() {
             assert_eq!(stack.blend(0).map(|blend| (blend.name(), blend.shares().len())), Some(("powers", 2)));
         }
     }
+}
+
+#[test]
+fn a_bundle_in_which_a_page_can_find_items_tells_their_ids() {
+    let dir = catalogue();
+    simulate(&dir, "shop", ["20", "5"]);
+    let items = fs::read_to_string(dir.path().join("shop/items.jsonl")).unwrap();
+    let id = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_string();
+    let catalogue: BTreeSet<String> = items.lines().map(id).collect();
+    // How many items have rows, and the ids that are told of them.
+    let told = |more: &str| {
+        let bytes = trained(&dir, &format!("--epochs 1 {more}"));
+        let rows =
+            safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor("items.ids").map_or(0, |ids| ids.shape()[0]);
+        let bundle = bundle::load(&bytes, "shop").unwrap();
+        let ids = bundle.stack().named().map(|(id, ..)| String::from_utf8(id.to_vec()).unwrap());
+        (rows, ids.collect::<BTreeSet<String>>())
+    };
+    for finds in ["--model two-tower", "--model two-tower --ensemble 2"] {
+        let (rows, ids) = told(finds);
+        assert!(rows > 50 && ids.len() == rows && ids.is_subset(&catalogue), "{finds}: {rows}, {ids:?}");
+    }
+    for silent in ["--model two-tower --ids=false", "--model din"] {
+        let (rows, ids) = told(silent);
+        assert!(rows > 50 && ids.is_empty(), "{silent}: {rows}, {ids:?}");
+    }
+}
+
+#[test]
+fn bundles_trained_apart_become_one() {
+    let dir = catalogue();
+    simulate(&dir, "shop", ["20", "5"]);
+    let files = [path(&dir, "one.safetensors"), path(&dir, "two.safetensors"), path(&dir, "both.safetensors")];
+    for (file, seed) in files.iter().zip(["1", "2"]) {
+        fs::write(file, trained(&dir, &format!("--model two-tower --epochs 1 --seed {seed}"))).unwrap();
+    }
+    let [one, two, both] = files.each_ref().map(String::as_str);
+    done(&["pack", one, two, "--ensemble", "logits", "--out", both]);
+    let tensors = bundle::tensors(&fs::read(both).unwrap()).unwrap();
+    let count = |name: &str| tensors.iter().filter(|listed| listed.0 == name).count();
+    let names = ["wide.0.bias", "wide.1.bias", "item.0.vectors", "item.1.vectors", "items.ids", "items.names"];
+    assert_eq!(names.map(count), [1; 6]);
+    let said = refused(&["pack", one, two, "--ensemble", "probabilities", "--out", both]);
+    assert!(said.contains("take the mean of logits"), "{said}");
 }
 
 #[test]

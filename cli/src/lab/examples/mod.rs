@@ -32,6 +32,8 @@ const FOLLOWED: usize = 10;
 /// An item of the catalogue.
 #[derive(Clone, Debug)]
 pub struct CatalogueItem {
+    /// The shop's own id.
+    pub id: String,
     /// Its wire id.
     pub wire: u64,
     /// Field and key of each of its words.
@@ -391,7 +393,8 @@ pub fn collect(data: &Dataset, layout: &Rc<Layout>, wanted: &Wanted, rows: &mut 
     let mut place: HashMap<u64, u32> = HashMap::new();
     for item in data.catalogue() {
         place.insert(item.wire(), items.len() as u32);
-        items.push(CatalogueItem { wire: item.wire(), words: zhiji::score::word_keys(&item).collect() });
+        let words = zhiji::score::word_keys(&item).collect();
+        items.push(CatalogueItem { id: item.id().into(), wire: item.wire(), words });
     }
     // As many buckets as keep one of them, standardised and as it was read, within the allowance.
     let expected = data.meta.events as usize * wanted.labels.len() * (4 * layout.len() + 40);

@@ -48,6 +48,7 @@ struct Example {
 /// The items of the fixture; those that are known were met in training, so that they have rows.
 fn catalogue(fixture: &Fixture, schema: &Schema) -> Catalogue {
     let item = |name: &String| CatalogueItem {
+        id: name.clone(),
         wire: hash64(name.as_bytes()),
         words: fixture.words[name]
             .iter()

@@ -113,10 +113,10 @@ pub fn put(params: &mut Params, numbers: Vec<Vec<f32>>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What must be the same for a run to go on: data, model and all settings but `threads` and `pin-schema`.
+/// What must be the same for a run to go on: data, model and all settings but `threads`, `pin-schema` and `ids`.
 pub fn fingerprint(config: &Config, setting: &Setting<'_>, examples: usize) -> String {
     let mut settings = serde_json::to_value(&config.settings).unwrap_or_default();
-    for key in ["threads", "pin-schema"] {
+    for key in ["threads", "pin-schema", "ids"] {
         settings[key] = serde_json::Value::Null;
     }
     let schema = setting.schema.fingerprint();

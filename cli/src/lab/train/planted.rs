@@ -44,7 +44,10 @@ pub fn planted(count: usize, buckets: usize, labels: usize) -> Planted {
     let layout = Rc::new(Layout::new(&schema));
     let key = |text: String| hash64(text.as_bytes());
     let items: Vec<CatalogueItem> = (0..ITEMS)
-        .map(|i| CatalogueItem { wire: key(format!("i{i}")), words: vec![(0, key(format!("category\x1fc{}", i % 4)))] })
+        .map(|i| {
+            let words = vec![(0, key(format!("category\x1fc{}", i % 4)))];
+            CatalogueItem { id: format!("i{i}"), wire: key(format!("i{i}")), words }
+        })
         .collect();
     let mut noise = Noise::new(7);
     let width = layout.len();

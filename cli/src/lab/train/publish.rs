@@ -7,6 +7,7 @@ use crate::lab::network::params::Params;
 use crate::lab::network::{Held, Network, Written};
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use zhiji::bundle::stack::HISTORY_MOST;
 use zhiji::bundle::{self, Numbers, Writing};
 use zhiji::features::Layout;
@@ -20,6 +21,8 @@ pub struct Naming<'a> {
     pub layout: &'a Layout,
     /// Whether phones with any other schema must refuse it.
     pub pin_schema: bool,
+    /// Whether the bundle tells the ids of the items that a page can find in it.
+    pub ids: bool,
     /// How the members of an ensemble become one.
     pub together: Together,
     /// The calibration of each task, where it has one.
@@ -90,14 +93,27 @@ pub fn bundle(
         "ranker": { "blocks": blocks, "tiers": tiers },
         "probes": probes(examples, naming, &features),
     });
-    let ids = [network.items.len()];
+    let rows = [network.items.len()];
     let mut writing: Vec<Writing<'_>> = tensors.iter().map(|(name, tensor)| write(name, tensor)).collect();
     if !network.items.is_empty() {
-        writing.push(Writing { name: "items.ids", shape: &ids, numbers: Numbers::Longs(&network.items) });
+        writing.push(Writing { name: "items.ids", shape: &rows, numbers: Numbers::Longs(&network.items) });
+    }
+    let finds = |block: &Value| block["block"] == "vector" || block["block"] == "covisit";
+    let ids = if naming.ids && blocks.iter().any(finds) { lines(network, examples) } else { String::new() };
+    let bytes = [ids.len()];
+    if !ids.is_empty() {
+        writing.push(Writing { name: "items.names", shape: &bytes, numbers: Numbers::Bytes(ids.as_bytes()) });
     }
     let bytes = bundle::write(&spec.to_string(), &writing).map_err(|e| anyhow::anyhow!("{}: {e}", e.code()))?;
     model::open(&bytes, naming.schema, naming.layout).context("the bundle that was written cannot be used")?;
     Ok(bytes)
+}
+
+/// The ids of the items that have rows, one a line.
+fn lines(network: &Network, examples: &Examples) -> String {
+    let rows: HashSet<u64> = network.items.iter().copied().collect();
+    let items = examples.catalogue.items.iter().filter(|item| rows.contains(&item.wire));
+    items.map(|item| item.id.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 fn write<'a>(name: &'a str, tensor: &'a Written) -> Writing<'a> {
@@ -168,6 +184,7 @@ pub fn bundle_of(
         schema: &shop.schema,
         layout: &shop.layout,
         pin_schema: false,
+        ids: true,
         together: Together::Logits,
         calibrations: &[],
     };

@@ -287,6 +287,9 @@ settings! {
     /// Let phones refuse the bundle unless their schema is exactly this one [default: false]
     #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The run")]
     pin_schema: bool = false;
+    /// Let a bundle in which a page can find items (a block `vector` or `covisit`) tell their ids [default: true]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The run")]
+    ids: bool = true;
 }
 
 /// A configuration: settings, and the model's blocks and tiers.
