@@ -141,12 +141,20 @@ fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
     assert!(lines.iter().all(|line| line["seed"] == 3 && line["value"].as_f64().unwrap().is_finite()));
     let (ranker, prior) = (value(&lines, "B", "ranker alone", "auc"), value(&lines, "B", "item prior", "auc"));
     assert!(ranker > prior + 0.1, "tastes were planted: {ranker}, {prior}");
+    // Ten people of twelve ratings each are those of `test`.
+    assert_eq!(["ranker alone", "item prior"].map(|model| value(&lines, "B", model, "rows")), [120.0; 2]);
+    assert_eq!(value(&lines, "C2", "ranker alone", "rankings"), 120.0);
+    let (ranker, prior) =
+        (value(&lines, "B", "ranker alone", "log_loss"), value(&lines, "B", "item prior", "log_loss"));
+    assert!(ranker < prior - 0.1, "{ranker}, {prior}");
     let sizes = |line: &Value| line["bundle_bytes"].as_u64().unwrap();
     assert!(lines.iter().filter(|l| l["model"] == "ranker alone").all(|l| (1_000..1_000_000).contains(&sizes(l))));
     let (random, greedy) = (value(&lines, "D", "random", "reward"), value(&lines, "D", "greedy", "reward"));
-    assert!(greedy > random + 0.1 && greedy <= value(&lines, "D", "oracle", "reward"), "{greedy}, {random}");
+    assert!(greedy > random + 0.1 && greedy < value(&lines, "D", "oracle", "reward"), "{greedy}, {random}");
     let (next, popular) = (value(&lines, "C2", "ranker alone", "hr@10"), value(&lines, "C2", "popularity", "hr@10"));
     assert!(next >= popular, "{next}, {popular}");
+    let (spec, _) = parts(&fs::read(out.join("C2/model.safetensors")).unwrap());
+    assert_eq!(spec["head"]["trust"], 0.0, "what follows holds of a head of a constant alone too");
     for metric in ["hr@10", "ndcg@10"] {
         let [alone, personal] = ["ranker alone", "ranker and personal head"].map(|m| value(&lines, "C2", m, metric));
         assert_eq!(personal, alone, "events that are all positive teach no order, so the head is off");
@@ -162,6 +170,53 @@ fn the_seed_decides_the_results() {
         (fs::read(out.join("quality.jsonl")).unwrap(), fs::read(out.join("A/model.safetensors")).unwrap())
     });
     assert_eq!(twice[0], twice[1]);
+    let other = dir.path().join("three");
+    run(&dir, &other, &["--protocol", "A", "--seed", "8"]);
+    assert_ne!(twice[0].1, fs::read(other.join("A/model.safetensors")).unwrap());
+}
+
+/// The spec of a bundle without its probes, and the bytes of its tensors.
+fn parts(bundle: &[u8]) -> (Value, Vec<u8>) {
+    let (length, rest) = bundle.split_first_chunk::<8>().unwrap();
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: Value = serde_json::from_slice(header).unwrap();
+    let mut spec: Value = serde_json::from_str(header["__metadata__"]["zhiji"].as_str().unwrap()).unwrap();
+    spec.as_object_mut().unwrap().remove("probes");
+    (spec, tensors.to_vec())
+}
+
+/// Whatever `test` says, the same model comes out: neither weights nor choices look at it.
+#[test]
+fn what_is_chosen_does_not_depend_on_test() {
+    let dir = folder(&["time", "loo"]);
+    let config = dir.path().join("lists.toml");
+    let lists = SMALL
+        .replace("[100]", "[1, 1000000]")
+        .replace("decays = [0.7]", "decays = [0.3, 0.9]")
+        .replace("priors = [0.01]", "priors = [0.001, 0.1, 10]");
+    fs::write(&config, lists.replace("trusts = [0.2]", "trusts = [0.2, 0.8]")).unwrap();
+    let models = |name: &str| {
+        let out = dir.path().join(name);
+        let [data, to, config] = [dir.path(), &out, &config].map(|path| path.to_str().unwrap());
+        done(&["quality", data, "--out", to, "--config", config, "--protocol", "A,C"]);
+        ["A", "C"].map(|protocol| parts(&fs::read(out.join(protocol).join("model.safetensors")).unwrap()))
+    };
+    let before = models("before");
+    for split in ["time", "loo"] {
+        let file = dir.path().join("splits").join(split).join("test.tsv");
+        let text = fs::read_to_string(&file).unwrap();
+        let (head, lines) = text.split_once('\n').unwrap();
+        let turned = |line: &str| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let (item, rating): (usize, f64) = (cells[2][1..].parse().unwrap(), cells[3].parse().unwrap());
+            format!("{}\t{}\tw{}\t{}\n", cells[0], cells[1], (item * 7 + 5) % 40, 6.0 - rating)
+        };
+        fs::write(&file, format!("{head}\n{}", lines.lines().map(turned).collect::<String>())).unwrap();
+    }
+    for (after, before) in models("after").into_iter().zip(before) {
+        assert_eq!(after.0, before.0);
+        assert!(after.1 == before.1, "the weights differ");
+    }
 }
 
 #[test]

@@ -95,5 +95,9 @@ mod tests {
         let turned = measured([3.0, -3.0, 0.0, 0.1]);
         assert!(turned.log_loss < alone.log_loss && worth(&turned, &alone) < 0.0, "one person's order is turned");
         assert_eq!(worth(&alone, &alone), 0.0);
+        // Order within people that gets better is no reason of its own: it is in the order of all already.
+        let crossed = measured([0.1, 0.2, 0.2, 0.1]);
+        let gains = wider.auc.unwrap_or(0.0) - crossed.auc.unwrap_or(0.0) + crossed.log_loss - wider.log_loss;
+        assert!(wider.gauc > crossed.gauc && (worth(&wider, &crossed) - gains).abs() < 1e-12);
     }
 }

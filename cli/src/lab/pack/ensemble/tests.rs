@@ -133,6 +133,13 @@ fn what_has_no_mean_is_refused_with_what_to_do() {
     says(&|spec| spec["schema"]["fingerprint"] = "0123456789abcdef".into(), "fingerprint");
     assert!(refused(&[towers(&[1, 2], 0.0), towers(&[2, 1], 0.0)], Over::Logits).contains("same items"));
     assert!(refused(&[towers(&[1, 2], 0.0), towers(&[1, 2], 0.5)], Over::Probabilities).contains("mean of logits"));
+    let mut twice = spec_of(&second);
+    twice["ranker"]["tiers"][0]["tasks"][0]["gains"] = json!([2]);
+    twice["probes"][0] = json!({ "dense": [0, 0] });
+    let twice = twice.to_string();
+    let source = Source::Model(std::slice::from_ref(&second), Some(&twice));
+    let twice = pack(source, None, None, Smaller::default()).expect("packed").bytes;
+    assert!(refused(&[first.clone(), twice], Over::Probabilities).contains("mean of logits"), "a gain is no block's");
     assert!(refused(&[first.clone(), towers(&[1, 2], 0.0)], Over::Logits).contains("the same tasks"));
     assert!(refused(std::slice::from_ref(&first), Over::Logits).contains("two bundles"));
 }
