@@ -137,8 +137,7 @@ fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
 fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
     let folder = out(workspace, module.name);
     let wasm = folder.join("zhiji_bg.wasm");
-    let outputs =
-        [wasm.clone(), folder.join(TRANSLATED), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
+    let outputs = [wasm.clone(), folder.join(TRANSLATED), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
     stamp(workspace, folder.join(".stamp"))?.unless_fresh(&outputs, || {
         step(&format!("wasm for phones: {}", module.name), || {
             let linked = compile(workspace, module, "zhiji", "zhiji.wasm")?;
