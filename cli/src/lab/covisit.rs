@@ -11,6 +11,8 @@ pub struct Counting {
     pub reach: usize,
     /// A follower at distance `d` counts for `d^−fade`.
     pub fade: f64,
+    /// What an item that stood before one counts, in parts of one that stood as far behind it.
+    pub back: f64,
     /// A row is divided by its sum to this power: 1 makes it shares.
     pub share: f64,
     /// A follower is divided by its number of people, plus one, to this power: what follows everything says little.
@@ -95,7 +97,8 @@ fn deal(sizes: &[usize], people: &[u32], entries: usize) -> Vec<usize> {
 /// Counts who did what next. `people` are the items that each met, in time order; the same item twice in a row is one. `alike` are of each item others
 /// that are like it, rising, each with a share of 1.
 ///
-/// With `c(i, j) = Σ d^−fade` over all pairs of one person in which `j` stands `d ≤ reach` places behind `i`, the weight is
+/// With `c(i, j) = Σ d^−fade` over all pairs of one person in which `j` stands `d ≤ reach` places behind `i`, and `back · d^−fade` more where it stands
+/// so many before, the weight is
 /// `w(i, j) = c(i, j) / (Σ_j c(i, j))^share / (1 + people of j)^popular`. The weights are scaled so that a row's greatest is 1 on average; then
 /// `likeness` times the share of what is like `i` is added.
 ///
@@ -113,6 +116,9 @@ pub fn count(people: &[Vec<u32>], items: usize, how: &Counting, alike: &[Vec<(u3
             for (next, fade) in own[i + 1..].iter().zip(&fades) {
                 if next != item {
                     rows[*item as usize].add(*next, *fade);
+                    if how.back > 0.0 {
+                        rows[*next as usize].add(*item, *fade * how.back as f32);
+                    }
                 }
             }
         }
@@ -195,7 +201,8 @@ pub fn popularity(people: &[Vec<u32>], items: usize, first: usize) -> (Vec<u32>,
 mod tests {
     use super::*;
 
-    const HOW: Counting = Counting { reach: 2, fade: 1.0, share: 1.0, popular: 0.0, likeness: 0.0, entries: 8 };
+    const HOW: Counting =
+        Counting { reach: 2, fade: 1.0, back: 0.0, share: 1.0, popular: 0.0, likeness: 0.0, entries: 8 };
 
     #[test]
     fn followers_are_counted_by_distance_and_cut() {
@@ -207,6 +214,17 @@ mod tests {
         let (one, two) = (block.score(&[0], 1), block.score(&[0], 2));
         assert!((two / one - 0.75).abs() < 0.01, "{two} / {one}");
         assert_eq!(block.score(&[2], 0), 0.0, "nothing follows item 2");
+    }
+
+    #[test]
+    fn what_stood_before_counts_in_part() {
+        let block = count(&[vec![0, 1]], 2, &Counting { back: 0.25, ..HOW }, &[]).block(1.0).expect("sound");
+        let [there, back] = [block.score(&[0], 1), block.score(&[1], 0)];
+        // Rows are shares and hold one item each, so both are 1 until the sum is left as it is.
+        assert_eq!((there, back), (1.0, 1.0));
+        let how = Counting { back: 0.25, share: 0.0, ..HOW };
+        let block = count(&[vec![0, 1]], 2, &how, &[]).block(1.0).expect("sound");
+        assert!((block.score(&[1], 0) / block.score(&[0], 1) - 0.25).abs() < 0.01);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Protocols C and C2: what will this person do next, out of the whole catalogue?
 //!
-//! Every rating counts as an event of the item, whatever its value. A table of neighbours holds what followed an item and what is like it by the factors of
-//! [`implicit`], which fills the rows of items that few people met. Configurations are compared with the engine's own table over
+//! Every rating counts as an event of the item, whatever its value. A table of neighbours holds what followed an item and what is like it by who met it
+//! ([`likeness`]), which fills the rows of items that few people met. Configurations are compared with the engine's own table over
 //! lists of places; the one that is best on `valid` becomes a bundle, and `test` is ranked by the phone's whole path.
 
 use super::super::baselines::Baselines;
 use super::super::covisit::{self, Counting, Table};
 use super::super::dataset::{Dataset, Split};
-use super::super::implicit;
+use super::super::likeness;
 use super::super::metrics::{self, ranked};
 use super::super::model;
 use super::super::ranking::{self, Question, Results};
@@ -87,11 +87,11 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         Ok(())
     })?;
     let valid = moments(&people, Split::Valid, bench.protocol, bench.plan.seed, OF_VALID);
-    let counted = count(&people, catalogue.len(), bench.plan.seed)?;
+    let counted = count(&people, catalogue.len())?;
     let chosen = choose(&people, &counted, &valid, bench)?;
     let how = chosen.counting;
     bench.record.note(format!(
-        "{}: best on valid (HR@10 {:.4}, NDCG@10 {:.4}, {} rankings): reach {}, fade {}, divided by the row to the {} and popularity to \
+        "{}: best on valid (HR@10 {:.4}, NDCG@10 {:.4}, {} rankings): reach {}, fade {}, back {}, divided by the row to the {} and popularity to \
          the {}, likeness {}, decay {}, {} popularity weighs {}",
         bench.protocol.name(),
         chosen.figures[0],
@@ -99,6 +99,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         valid.len(),
         how.reach,
         how.fade,
+        how.back,
         how.share,
         how.popular,
         how.likeness,
@@ -166,7 +167,7 @@ fn moments(people: &[Person], part: Split, protocol: Protocol, seed: u64, most: 
 }
 
 /// Counts what `train` says. Rows have the items that [`PEOPLE_LEAST`] people met, or all where there are none.
-fn count(people: &[Person], items: usize, seed: u64) -> anyhow::Result<Counted> {
+fn count(people: &[Person], items: usize) -> anyhow::Result<Counted> {
     let of_train = |person: &Person| -> Vec<u32> {
         person.0.iter().filter(|(_, split)| *split == Split::Train).map(|(item, _)| *item).collect()
     };
@@ -181,8 +182,7 @@ fn count(people: &[Person], items: usize, seed: u64) -> anyhow::Result<Counted> 
     (0u32..).zip(&places).for_each(|(row, at)| rows[*at as usize] = Some(row));
     let people: Vec<Vec<u32>> =
         train.iter().map(|own| own.iter().filter_map(|item| rows[*item as usize]).collect()).collect();
-    let options = implicit::Options { width: 32, rounds: 6, weight: 5.0, penalty: 5.0, seed };
-    let alike = implicit::alike(&implicit::fit(&people, places.len(), &options)?, ALIKE)?;
+    let alike = likeness::alike(&people, places.len(), ALIKE)?;
     let (all, early) = covisit::popularity(&people, places.len(), EARLY);
     let scaled = |of: &[u32]| -> Vec<f32> {
         let most = of.iter().max().copied().unwrap_or(1).max(1) as f32;
@@ -198,10 +198,10 @@ fn choose(people: &[Person], counted: &Counted, valid: &[Moment], bench: &Bench<
     let entries = BYTES_MOST.saturating_sub(n * ITEM_BYTES) / if n <= 1 << 16 { 3 } else { 5 };
     let mut best: Option<(f64, Chosen)> = None;
     let first = tried.likenesses.first().copied().context("the list of likenesses is empty")?;
-    for (reach, fade) in &tried.reaches {
+    for (reach, fade, back) in &tried.reaches {
         for (share, popular) in &tried.divisors {
-            let how =
-                Counting { reach: *reach, fade: *fade, share: *share, popular: *popular, likeness: first, entries };
+            let (reach, fade, back, share, popular) = (*reach, *fade, *back, *share, *popular);
+            let how = Counting { reach, fade, back, share, popular, likeness: first, entries };
             attempt(people, counted, valid, bench, how, &mut best)?;
         }
         eprint!(".");
@@ -347,9 +347,9 @@ mod tests {
         let people: Vec<Person> = [[0, 1, 2], [1, 2, 3]]
             .map(|own| Person(own.map(|item| (item, Split::Train)).into_iter().chain([(4, Split::Valid)]).collect()))
             .into();
-        let counted = count(&people, 6, 1).expect("counted");
+        let counted = count(&people, 6).expect("counted");
         assert_eq!((counted.places, counted.people), (vec![1, 2], vec![vec![0, 1], vec![0, 1]]));
-        let alone = count(&people[..1], 6, 1).expect("counted");
+        let alone = count(&people[..1], 6).expect("counted");
         assert_eq!(alone.places.len(), 6, "where nobody shares an item, all have rows");
     }
 }

@@ -36,8 +36,8 @@ pub struct Forecast {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Next {
-    /// How followers are counted: reach and fade.
-    pub reaches: Vec<(usize, f64)>,
+    /// How followers are counted: reach, fade, and what one that stood before counts.
+    pub reaches: Vec<(usize, f64, f64)>,
     /// Powers of a row's sum and of a follower's popularity by which counts are divided.
     pub divisors: Vec<(f64, f64)>,
     /// What the item that is most like another counts against the first follower of an average item.
@@ -75,9 +75,9 @@ impl Default for Forecast {
 impl Default for Next {
     fn default() -> Self {
         Self {
-            reaches: vec![(10, 0.5), (5, 1.0), (10, 1.0), (20, 0.7)],
-            divisors: vec![(0.5, 0.0), (0.5, 0.25), (0.75, 0.0), (0.75, 0.25)],
-            likenesses: vec![0.2, 0.0, 0.1, 0.4],
+            reaches: vec![(10, 0.5, 0.2), (10, 0.5, 0.0), (5, 1.0, 0.2), (20, 0.7, 0.2)],
+            divisors: vec![(0.5, 0.0), (0.5, 0.1), (0.7, 0.1), (0.7, 0.2)],
+            likenesses: vec![0.5, 0.0, 0.2, 1.0],
             decays: vec![0.7, 0.8, 0.6],
             priors: vec![0.001, 0.01, 0.03, 0.1],
         }
@@ -122,9 +122,10 @@ impl Tried {
         within("forecast.constants", &forecast.constants, 0.0, 10.0)?;
         within("forecast.slopes", &forecast.slopes, 0.0, 10.0)?;
         within("forecast.trusts", &forecast.trusts, 0.001, 0.999)?;
-        let (reaches, fades): (Vec<u32>, Vec<f64>) = next.reaches.iter().map(|(r, f)| (*r as u32, *f)).unzip();
-        within("next.reaches", &reaches, 1.0, 1_000.0)?;
-        within("next.reaches", &fades, 0.0, 10.0)?;
+        let of_reaches = |part: fn(&(usize, f64, f64)) -> f64| next.reaches.iter().map(part).collect::<Vec<_>>();
+        within("next.reaches", &of_reaches(|(reach, ..)| *reach as f64), 1.0, 1_000.0)?;
+        within("next.reaches", &of_reaches(|(_, fade, _)| *fade), 0.0, 10.0)?;
+        within("next.reaches", &of_reaches(|(.., back)| *back), 0.0, 1.0)?;
         let (shares, popular): (Vec<f64>, Vec<f64>) = next.divisors.iter().copied().unzip();
         within("next.divisors", &[shares, popular].concat(), 0.0, 2.0)?;
         within("next.likenesses", &next.likenesses, 0.0, 100.0)?;
