@@ -126,169 +126,143 @@ pub enum Model {
 }
 
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ #[clap($($clap:tt)*)] $name:ident: $kind:ty = $default:expr;)*) => {
+    ($($heading:literal: $($(#[doc = $doc:literal])+ $(#[clap($($clap:tt)*)])? $name:ident: $kind:ty = $default:expr;)*)*) => {
         /// What is given of the settings, in a file or on the command line.
         #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub struct Given {
-            $($(#[doc = $doc])+ #[arg(long, $($clap)*)] #[serde(default, skip_serializing_if = "Option::is_none")] pub $name: Option<$kind>,)*
+            $($(
+                $(#[doc = $doc])+ #[arg(long, help_heading = $heading, $($($clap)*)?)]
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$kind>,
+            )*)*
         }
 
         /// All settings.
         #[derive(Clone, Debug, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub struct Settings {
-            $($(#[doc = $doc])+ pub $name: $kind,)*
+            $($($(#[doc = $doc])+ pub $name: $kind,)*)*
         }
 
         impl Given {
             /// What is given here, else what is given there.
             pub fn or(self, other: Self) -> Self {
-                Self { $($name: self.$name.or(other.$name),)* }
+                Self { $($($name: self.$name.or(other.$name),)*)* }
             }
 
             /// What is given, else the defaults.
             pub fn settings(self) -> Settings {
-                Settings { $($name: self.$name.unwrap_or_else(|| $default),)* }
+                Settings { $($($name: self.$name.unwrap_or_else(|| $default),)*)* }
             }
         }
     };
 }
 
 settings! {
+    "The model":
     /// Labels to learn, comma-separated: each is a task [default: the schema's first]
-    #[clap(value_delimiter = ',', help_heading = "The model", alias = "labels")]
+    #[clap(value_delimiter = ',', alias = "labels")]
     label: Vec<String> = Vec::new();
     /// A model by name, where the file lists no blocks [default: wide]
-    #[clap(value_enum, help_heading = "The model")]
     model: Model = Model::Wide;
     /// Fields whose words have weights or vectors, comma-separated; `id` is the item itself; empty for none [default: id]
-    #[clap(value_delimiter = ',', help_heading = "The model")]
+    #[clap(value_delimiter = ',')]
     hashed: Vec<String> = vec!["id".into()];
     /// Rows of hashed tables, a power of two [default: four for each item, a table of at most 131,072 numbers]
-    #[clap(help_heading = "The model")]
     buckets: usize = 0;
     /// Length of the vectors of a named model [default: 16]
-    #[clap(help_heading = "The model")]
     dim: usize = 16;
 
+    "What is minimised":
     /// What is minimised [default: logistic]
-    #[clap(value_enum, help_heading = "What is minimised")]
     loss: Loss = Loss::Logistic;
     /// How items are drawn for `bpr` and `softmax` [default: popularity]
-    #[clap(value_enum, help_heading = "What is minimised")]
     negatives: Negatives = Negatives::Popularity;
     /// Items drawn for each example, where they are [default: 16]
-    #[clap(help_heading = "What is minimised")]
     draws: usize = 16;
     /// Power of the popularity with which items are drawn [default: 0.75]
-    #[clap(help_heading = "What is minimised")]
     alpha: f32 = 0.75;
     /// Weight of each label's loss, in their order, comma-separated [default: 1 each]
-    #[clap(value_delimiter = ',', help_heading = "What is minimised")]
+    #[clap(value_delimiter = ',')]
     task_weights: Vec<f32> = Vec::new();
     /// Weight of positive examples against negative ones; changes calibration [default: 1]
-    #[clap(help_heading = "What is minimised")]
     positive_weight: f32 = 1.0;
     /// Learn an offset for each place of a slate beside the model, and leave it out of the bundle [default: false]
-    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is minimised")]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     positions: bool = false;
 
+    "What the logits become":
     /// Fit a calibration of each task on `valid` [default: none]
-    #[clap(value_enum, help_heading = "What the logits become")]
     calibrate: Calibrate = Calibrate::None;
     /// Rank by a blend of all tasks, in tiers that have none of their own [default: none]
-    #[clap(value_enum, help_heading = "What the logits become")]
     blend: Blend = Blend::None;
     /// Weight of each task in it, in their order, comma-separated [default: 1 each]
-    #[clap(value_delimiter = ',', help_heading = "What the logits become")]
+    #[clap(value_delimiter = ',')]
     blend_weights: Vec<f32> = Vec::new();
 
+    "Steps":
     /// Passes over the training examples, at most [default: 20]
-    #[clap(help_heading = "Steps")]
     epochs: usize = 20;
     /// Examples in one step [default: 256]
-    #[clap(help_heading = "Steps")]
     batch: usize = 256;
     /// How steps are taken [default: adam]
-    #[clap(value_enum, help_heading = "Steps")]
     optimiser: Optimiser = Optimiser::Adam;
     /// Length of a step [default: 0.02]
-    #[clap(help_heading = "Steps")]
     learning_rate: f32 = 0.02;
     /// How the length of a step changes [default: linear]
-    #[clap(value_enum, help_heading = "Steps")]
     schedule: Schedule = Schedule::Linear;
     /// Share of all steps over which their length grows from nothing [default: 0]
-    #[clap(help_heading = "Steps")]
     warm_up: f32 = 0.0;
     /// Share of the last step that is taken again, of `sgd` [default: 0]
-    #[clap(help_heading = "Steps")]
     momentum: f32 = 0.0;
     /// Decay of the mean of gradients, of `adam` [default: 0.9]
-    #[clap(help_heading = "Steps")]
     beta1: f32 = 0.9;
     /// Decay of the mean of squares, of `adam` [default: 0.999]
-    #[clap(help_heading = "Steps")]
     beta2: f32 = 0.999;
     /// Added to what divides, of `adam` and `adagrad`; β of `ftrl` [default: 1e-6]
-    #[clap(help_heading = "Steps")]
     epsilon: f32 = 1e-6;
     /// The longest gradient of a step, over all weights; 0 for any [default: 0]
-    #[clap(help_heading = "Steps")]
     clip: f32 = 0.0;
 
+    "Against too close a fit":
     /// Penalty `l2 / 2 · |w|²` of weights that every example meets, against the summed loss of all examples [default: 10]
-    #[clap(help_heading = "Against too close a fit")]
     l2: f32 = 10.0;
     /// The same of rows of tables, spread over the examples that meet them [default: 3]
-    #[clap(help_heading = "Against too close a fit")]
     l2_hashed: f32 = 3.0;
     /// Penalty `l1 · |w|` of all penalised weights, against the mean loss of a step (of `ftrl`, against the sum of all steps); leaves exact zeros [default: 0]
-    #[clap(help_heading = "Against too close a fit")]
     l1: f32 = 0.0;
     /// Share of a weight that a step of length 1 takes away, whatever the gradient [default: 0]
-    #[clap(help_heading = "Against too close a fit")]
     weight_decay: f32 = 0.0;
     /// Share of hidden numbers that are dropped in a step [default: 0]
-    #[clap(help_heading = "Against too close a fit")]
     dropout: f32 = 0.0;
     /// Deviation of the noise added to standardised features [default: 0]
-    #[clap(help_heading = "Against too close a fit")]
     input_noise: f32 = 0.0;
     /// Share of items whose row is hidden in a step, so that the vectors of their words learn to stand in [default: 0.1]
-    #[clap(help_heading = "Against too close a fit")]
     hide_items: f32 = 0.1;
     /// Epochs without a better loss on `valid` before training stops [default: 5]
-    #[clap(help_heading = "Against too close a fit")]
     patience: usize = 5;
     /// Which weights are measured and kept [default: none]
-    #[clap(value_enum, help_heading = "Against too close a fit")]
     average: Average = Average::None;
     /// Decay of the moving average, at each step [default: 0.999]
-    #[clap(help_heading = "Against too close a fit")]
     average_decay: f32 = 0.999;
     /// Models trained from seeds that follow one another [default: 1]
-    #[clap(help_heading = "Against too close a fit")]
     ensemble: usize = 1;
     /// How they become one [default: logits]
-    #[clap(value_enum, help_heading = "Against too close a fit")]
     together: Together = Together::Logits;
 
+    "The run":
     /// Seed of first weights, of the order of examples and of draws: the same data, settings and seed give the same bytes [default: 1]
-    #[clap(help_heading = "The run")]
     seed: u64 = 1;
     /// Threads; more than one change the order of summation, and so the last digits [default: 1]
-    #[clap(help_heading = "The run")]
     threads: usize = 1;
     /// Megabytes of examples held in memory; what is beyond goes to temporary files [default: 512]
-    #[clap(help_heading = "The run")]
     memory: usize = 512;
     /// Let phones refuse the bundle unless their schema is exactly this one [default: false]
-    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The run")]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pin_schema: bool = false;
     /// Let a bundle in which a page can find items (a block `vector` or `covisit`) tell their ids [default: true]
-    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The run")]
+    #[clap(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     ids: bool = true;
 }
 

@@ -68,3 +68,26 @@ fn what_is_wrong_is_said_of_the_key() {
     let given = Given { model: Some(Model::Fm), ..Given::default() };
     assert!(read("[[blocks]]\nblock = \"wide\"", given, &[]).is_err(), "a named model beside listed blocks");
 }
+
+/// What the help says of an option that is left out is what is then taken.
+#[test]
+fn the_help_tells_the_defaults() {
+    use clap::Args as _;
+    let taken = serde_json::to_value(Given::default().settings()).expect("settings");
+    let command = Given::augment_args(clap::Command::new("train"));
+    for argument in command.get_arguments() {
+        let (key, help) = (argument.get_long().expect("a long name"), argument.get_help().expect("help").to_string());
+        let told = help.rsplit_once("[default: ").and_then(|(_, rest)| rest.strip_suffix(']')).expect(key);
+        match &taken[key] {
+            serde_json::Value::Array(list) if list.is_empty() => {
+                assert!(told.contains(' '), "{key} says what none means")
+            }
+            serde_json::Value::Array(list) => assert_eq!(list, &[told], "{key}"),
+            serde_json::Value::Number(_) if key == "buckets" => assert!(told.contains("each item")),
+            serde_json::Value::Number(one) => {
+                assert_eq!(one.as_f64().map(|x| x as f32), told.parse().ok(), "{key}");
+            }
+            other => assert_eq!(other.to_string().trim_matches('"'), told, "{key}"),
+        }
+    }
+}
