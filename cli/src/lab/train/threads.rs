@@ -7,34 +7,10 @@ use crate::lab::network::params::{Gradients, Params};
 use crate::lab::network::pass::{Batch, Disturbance, Noise};
 use crate::lab::network::{Network, Pass};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::time::{Duration, Instant};
-
-/// How long a thread looks for what another sends before it sleeps. To fall asleep and be woken takes tens of microseconds, and parts of a batch come
-/// every few hundred.
-const AWAKE: Duration = Duration::from_micros(300);
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Examples that are walked over at once.
 const AT_ONCE: usize = 128;
-
-/// What comes next; `None` when nothing will.
-fn next<T>(from: &Receiver<T>) -> Option<T> {
-    let until = Instant::now() + AWAKE;
-    loop {
-        for _ in 0..64 {
-            match from.try_recv() {
-                Ok(found) => return Some(found),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => std::hint::spin_loop(),
-            }
-        }
-        if Instant::now() > until {
-            return from.recv().ok();
-        }
-        // Where threads are more than cores, the other one is waiting for this.
-        std::thread::yield_now();
-    }
-}
 
 /// What is learnt, and how.
 #[derive(Clone, Copy)]
@@ -105,7 +81,7 @@ impl Learning<'_> {
                 let (answer, answers) = channel();
                 scope.spawn(move || {
                     let mut worker = None;
-                    while let Some(part) = next(&parts) {
+                    for part in parts {
                         let worker = worker.get_or_insert_with(|| self.worker(&part.params));
                         if let Some(gradients) = part.gradients {
                             worker.pass.gradients = gradients;
@@ -145,7 +121,7 @@ impl Learning<'_> {
         let mut sum = self.part(chunk, worker, params, (0, own), how);
         for helper in helpers.0.iter_mut().take(asked) {
             // A thread that ended without an answer leaves a loss that no epoch accepts.
-            let (loss, gradients) = next(&helper.answers).unwrap_or((f64::NAN, None));
+            let (loss, gradients) = helper.answers.recv().unwrap_or((f64::NAN, None));
             sum += loss;
             if let (true, Some(gradients)) = (how.learn, &gradients) {
                 worker.pass.gradients.add(gradients);
