@@ -185,21 +185,26 @@ def memory(arguments):
     return rows
 
 
-def record(folder, rows, peaks, examples):
+def commit():
+    """What is measured, as it stands when the measuring begins."""
+    git = lambda *words: subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
+    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return git("rev-parse", "--short", "HEAD") + changed
+
+
+def record(folder, rows, peaks, examples, measured):
     """Writes `<date>-train-native.md` and `.jsonl`."""
     folder = pathlib.Path(folder)
     base = folder / f"{datetime.date.today().isoformat()}-train-native"
     lines = [json.dumps({"environment": "native", **row}) for row in rows]
     lines += [json.dumps({"environment": "native", "figure": "peak memory, fm, --memory 16", **peak}) for peak in peaks]
     pathlib.Path(f"{base}.jsonl").write_text("\n".join(lines) + "\n")
-    git = lambda *words: subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     model = next((line.split(": ")[1] for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown\n").strip()
     text = [
         "# train, native",
         "",
         f"PyTorch {torch.__version__}, Vowpal Wabbit {vw_peer.VERSION}; {model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
-        f"commit {git('rev-parse', '--short', 'HEAD')}{changed}.",
+        f"commit {measured}.",
         f"{len(examples.label):,} examples, {examples.dense.shape[1]} features that vary, {examples.items:,} items. Reproduce: `cargo xtask bench train`.",
         "",
         "| workload | contender | build | rounds | examples a second | median µs / 1,000 | p95 µs / 1,000 | ratio to the best peer | loss |",
@@ -226,6 +231,7 @@ def main():
     parser.add_argument("--record")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    measured = commit()
     examples = Examples(pathlib.Path(arguments.data), HISTORY)
     rows = []
     for workload in MODELS:
@@ -233,7 +239,7 @@ def main():
             rows += measure(arguments, examples, workload)
     peaks = memory(arguments) if arguments.only in "memory" else []
     if arguments.record:
-        record(arguments.record, rows, peaks, examples)
+        record(arguments.record, rows, peaks, examples, measured)
 
 
 if __name__ == "__main__":
