@@ -39,6 +39,11 @@ const SMALL: &str = "-Ctarget-cpu=mvp --cfg zhiji_phone -Zunstable-options -Cpan
 /// shorter (0.2 kB of 125).
 const LINKED: &str = "-Clink-arg=-zstack-size=983040";
 
+/// What LLVM does when the module is linked. Partly redundant loads and expressions stay as they are: to share them takes jumps and
+/// variables. A function with much on the stack is moved into none, as the compressor finds more in small ones. Together 1.7 kB of 125, at no
+/// cost in the time of any kernel; without loop strength reduction it would be 1.5 kB less, and up to a tenth slower.
+const GENERATED: [&str; 2] = ["-Cllvm-args=-enable-pre=false", "-Cllvm-args=-inline-max-stacksize=128"];
+
 /// Passes of wasm-opt, twice: the second time finds what the first has laid bare (0.5 kB of 126).
 ///
 /// A function with one caller is moved into it only where it is tiny: the compressor finds more to share in many small functions than in
@@ -166,7 +171,7 @@ fn compile(workspace: &Workspace, module: &Module, package: &str, file: &str) ->
     cargo.args(["--profile", PROFILE, "--lib", "--package", package, "--target", TARGET]);
     // The standard library as it comes is compiled with features that old phones lack.
     cargo.arg("-Zbuild-std=std,panic_abort").arg("-Zbuild-std-features=optimize_for_size");
-    cargo.arg("--target-dir").arg(&target).args(["--", LINKED]);
+    cargo.arg("--target-dir").arg(&target).args(["--", LINKED]).args(GENERATED);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", [SMALL, module.rustc].concat());
     cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
     run(&mut cargo)?;
