@@ -1,10 +1,11 @@
 //! The locals of every function numbered so that the compressor finds more: as in what stands before.
 //!
 //! Which number a local has makes no difference to a function, and what is numbered by how often it is used is numbered differently in functions
-//! that do the same. Two locals of one type change numbers where more of the function's bytes were seen before then. With it go hints at
+//! that do the same. Two locals of one type change numbers where more of the function's bytes stand in others then. With it go hints at
 //! unaligned access, which no client needs, and whose bytes follow from nothing. Both are worth 2.5 kB of 127.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use anyhow::{Result, anyhow};
@@ -31,8 +32,18 @@ const MOST: usize = 127;
 pub fn for_compressor(bytes: &[u8]) -> Result<Vec<u8>> {
     // Bytes are compared as they will be written: with their hints, and with locals of one type side by side.
     let plain = rewritten(bytes, bodies(bytes)?.iter().map(Body::by_type).collect())?;
-    let mut seen = Seen::default();
-    rewritten(&plain, bodies(&plain)?.into_iter().map(|body| body.numbered(&mut seen)).collect())
+    let (mut bodies, mut seen) = (bodies(&plain)?, Seen::default());
+    for body in &mut bodies {
+        body.number(&seen);
+        seen.add(&body.bytes);
+    }
+    // Now that all are known, each once more by all others.
+    for body in &mut bodies {
+        seen.remove(&body.bytes);
+        body.number(&seen);
+        seen.add(&body.bytes);
+    }
+    rewritten(&plain, bodies.into_iter().map(|body| body.numbers).collect())
 }
 
 /// A function's instructions, and what its locals are.
@@ -42,6 +53,8 @@ struct Body {
     uses: Vec<Vec<usize>>,
     /// Types of the locals, behind the parameters.
     types: Vec<wasmparser::ValType>,
+    /// New numbers of the locals by their old ones, parameters included.
+    numbers: Vec<u32>,
 }
 
 impl Body {
@@ -61,46 +74,40 @@ impl Body {
         numbers
     }
 
-    /// New numbers of the locals by their old ones, parameters included, for what was seen before.
-    fn numbered(mut self, seen: &mut Seen) -> Vec<u32> {
-        let parameters = self.parameters();
-        let mut numbers: Vec<u32> = (0..self.uses.len() as u32).collect();
-        let mut rounds = if numbers.len() <= MOST { ROUNDS } else { 0 };
-        while rounds > 0 {
-            rounds -= 1;
+    /// Exchanges the numbers of locals as long as that makes more of the bytes what was seen.
+    fn number(&mut self, seen: &Seen) {
+        let locals = self.parameters()..self.uses.len();
+        for _ in 0..if locals.end <= MOST { ROUNDS } else { 0 } {
             let mut better = false;
-            for first in parameters..numbers.len() {
-                for second in first + 1..numbers.len() {
-                    if self.types[first - parameters] == self.types[second - parameters] {
-                        better |= self.exchanged(first, second, &mut numbers, seen);
-                    }
+            for first in locals.clone() {
+                for second in first + 1..locals.end {
+                    let alike = self.types[first - locals.start] == self.types[second - locals.start];
+                    better |= alike && self.exchanged(first, second, seen);
                 }
             }
             if !better {
                 break;
             }
         }
-        seen.add(&self.bytes);
-        numbers
     }
 
-    /// Exchanges the numbers of two locals if more was seen before then; says whether.
-    fn exchanged(&mut self, first: usize, second: usize, numbers: &mut [u32], seen: &Seen) -> bool {
+    /// Exchanges the numbers of two locals if more was seen then; says whether.
+    fn exchanged(&mut self, first: usize, second: usize, seen: &Seen) -> bool {
         let starts = self.starts(first, second);
         let before = seen.of(&self.bytes, &starts);
-        self.exchange(first, second, numbers);
+        self.exchange(first, second);
         if seen.of(&self.bytes, &starts) > before {
             return true;
         }
-        self.exchange(first, second, numbers);
+        self.exchange(first, second);
         false
     }
 
-    fn exchange(&mut self, first: usize, second: usize, numbers: &mut [u32]) {
-        numbers.swap(first, second);
+    fn exchange(&mut self, first: usize, second: usize) {
+        self.numbers.swap(first, second);
         for local in [first, second] {
             for at in &self.uses[local] {
-                self.bytes[*at] = numbers[local] as u8;
+                self.bytes[*at] = self.numbers[local] as u8;
             }
         }
     }
@@ -124,20 +131,32 @@ impl Body {
     }
 }
 
-/// Runs of bytes that stand in earlier functions, as hashes.
+/// Runs of bytes that stand in other functions, as hashes, and how often.
 #[derive(Default)]
-struct Seen(HashSet<u64, BuildHasherDefault<Itself>>);
+struct Seen(HashMap<u64, u32, BuildHasherDefault<Itself>>);
 
 impl Seen {
     fn add(&mut self, bytes: &[u8]) {
-        for start in 0..bytes.len() {
-            self.0.extend(hashes(&bytes[start..]));
+        for hash in (0..bytes.len()).flat_map(|start| hashes(&bytes[start..])) {
+            *self.0.entry(hash).or_default() += 1;
+        }
+    }
+
+    /// Takes out what was put in.
+    fn remove(&mut self, bytes: &[u8]) {
+        for hash in (0..bytes.len()).flat_map(|start| hashes(&bytes[start..])) {
+            if let Entry::Occupied(mut times) = self.0.entry(hash) {
+                *times.get_mut() -= 1;
+                if *times.get() == 0 {
+                    times.remove();
+                }
+            }
         }
     }
 
     /// How many of the runs that begin at these places were seen; of each place only up to the first that was not.
     fn of(&self, bytes: &[u8], starts: &[usize]) -> usize {
-        starts.iter().map(|start| hashes(&bytes[*start..]).take_while(|hash| self.0.contains(hash)).count()).sum()
+        starts.iter().map(|start| hashes(&bytes[*start..]).take_while(|hash| self.0.contains_key(hash)).count()).sum()
     }
 }
 
@@ -203,7 +222,8 @@ fn bodies(module: &[u8]) -> Result<Vec<Body>> {
                     }
                 }
                 let bytes = module[start..operators.original_position()].to_vec();
-                bodies.push(Body { bytes, uses, types });
+                let numbers = (0..uses.len() as u32).collect();
+                bodies.push(Body { bytes, uses, types, numbers });
             }
             _ => {}
         }
