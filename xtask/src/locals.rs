@@ -66,8 +66,7 @@ impl Body {
     fn by_type(&self) -> Vec<u32> {
         let mut order: Vec<usize> = (0..self.types.len()).collect();
         order.sort_by_key(|local| ORDER.iter().position(|kind| *kind == self.types[*local]));
-        let parameters = self.parameters();
-        let mut numbers: Vec<u32> = (0..self.uses.len() as u32).collect();
+        let (parameters, mut numbers) = (self.parameters(), self.numbers.clone());
         for (to, from) in order.into_iter().enumerate() {
             numbers[parameters + from] = (parameters + to) as u32;
         }
@@ -186,7 +185,7 @@ fn hashes(bytes: &[u8]) -> impl Iterator<Item = u64> {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         done = *run;
-        // Runs of different lengths are kept in one set.
+        // Runs of different lengths are kept in one map.
         Some(hash.rotate_left(*run as u32))
     })
 }

@@ -12,10 +12,8 @@ class Exposure {
     this.told = told
     /** Cards in view, by key. @type {Map<string, {timer: any, sinceMs: number, totalMs: number}>} */
     this.inView = new Map()
-    /** @type {Set<string>} */
-    this.seen = new Set()
-    /** Those seen that are not on record. @type {Set<string>} */
-    this.unrecorded = new Set()
+    /** Those seen, and whether that is on record. @type {Map<string, boolean>} */
+    this.seen = new Map()
     this.paused = false
   }
 
@@ -39,13 +37,10 @@ class Exposure {
   /** @param {string} key @param {{timer: any, sinceMs: number, totalMs: number}} entry */
   run(key, entry) {
     entry.sinceMs = Date.now()
-    if (this.seen.has(key) && !this.unrecorded.has(key)) return
+    if (this.seen.get(key)) return
     entry.timer = setTimeout(() => {
       entry.timer = null
-      const first = !this.seen.has(key)
-      this.seen.add(key)
-      if (this.told.seen(key, first)) this.unrecorded.delete(key)
-      else this.unrecorded.add(key)
+      this.seen.set(key, this.told.seen(key, !this.seen.has(key)))
     }, LEAST_MS)
   }
 
@@ -72,7 +67,7 @@ class Exposure {
   /** Something may be recorded that could not be before: cards in view that are not on record are looked at from now on. */
   again() {
     for (const [key, entry] of this.inView) {
-      if (!this.unrecorded.has(key)) continue
+      if (this.seen.get(key) !== false) continue
       this.stop(entry)
       entry.totalMs = 0
       if (!this.paused) this.run(key, entry)
