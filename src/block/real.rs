@@ -71,7 +71,7 @@ pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
 
 /// `y ← y + alpha · x`.
 #[inline(always)]
-pub(super) fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
+pub fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += alpha * *x;
     }

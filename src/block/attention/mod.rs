@@ -1,7 +1,5 @@
 //! Attention of a candidate over the recent items.
 
-pub mod gradient;
-
 use super::error::BlockError;
 use super::layer::{Finish, Weights};
 use super::table::Table;

@@ -3,6 +3,7 @@
 use zhiji::block::matrix;
 
 pub use zhiji::block::matrix::transpose;
+pub use zhiji::block::real::axpy;
 
 /// Makes of one body a function that is compiled twice, once for AVX2, and takes the form that the machine has. What the body calls is compiled with it
 /// where it is marked `inline(always)`.
@@ -98,12 +99,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 pub fn sum(lanes: [f32; 8]) -> f32 {
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// `y ← y + alpha · x`.
-#[inline(always)]
-pub fn axpy(alpha: f32, x: &[f32], y: &mut [f32]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += alpha * x);
 }
 
 #[cfg(test)]
