@@ -4,7 +4,6 @@ use super::counters::{Affinity, Habit, ItemMemory};
 use crate::codec::{Reader, Writer};
 use crate::keyed::Keyed;
 use crate::schema::Schema;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// How many chosen items the recent sequence holds: what a model reads, and as many again as may follow before a label matures.
@@ -33,12 +32,11 @@ pub struct Chosen {
     pub keys: Vec<u64>,
 }
 
-/// What the user had chosen and judged by some moment.
+/// What the user had chosen and judged by some moment, oldest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recent<'a> {
-    older: &'a [Chosen],
-    newer: &'a [Chosen],
-    judged: [&'a [Judged]; 2],
+    chosen: &'a [Chosen],
+    judged: &'a [Judged],
 }
 
 /// A copy of a [`Recent`].
@@ -48,30 +46,29 @@ pub struct Kept(Vec<Chosen>, Vec<Judged>);
 impl Kept {
     /// What was copied.
     pub fn recent(&self) -> Recent<'_> {
-        Recent { older: &self.0, newer: &[], judged: [&self.1, &[]] }
+        Recent { chosen: &self.0, judged: &self.1 }
     }
 }
 
 impl<'a> Recent<'a> {
     /// Chosen items alone, oldest first.
     pub const fn of(all: &'a [Chosen]) -> Self {
-        Self { older: all, newer: &[], judged: [&[], &[]] }
+        Self { chosen: all, judged: &[] }
     }
 
     /// A copy.
     pub fn keep(self) -> Kept {
-        Kept([self.older, self.newer].concat(), self.judged.concat())
+        Kept(self.chosen.to_vec(), self.judged.to_vec())
     }
 
     /// The judged items and what came of them, the newest first.
     pub fn judged(self) -> impl Iterator<Item = (u64, f32)> {
-        let [older, newer] = self.judged;
-        newer.iter().rev().chain(older.iter().rev()).map(|judged| (judged.wire, judged.outcome))
+        self.judged.iter().rev().map(|judged| (judged.wire, judged.outcome))
     }
 
     /// The chosen items, the newest first.
     pub fn iter(self) -> impl Iterator<Item = (u64, &'a [u64])> {
-        self.newer.iter().rev().chain(self.older.iter().rev()).map(|chosen| (chosen.wire, chosen.keys.as_slice()))
+        self.chosen.iter().rev().map(|chosen| (chosen.wire, chosen.keys.as_slice()))
     }
 }
 
@@ -92,10 +89,10 @@ pub struct Memory {
     pub values: Habit,
     /// Moving average of the last outcomes (1 taken, 0 not), over about five and about twenty.
     pub outcomes: [f32; 2],
-    /// What was chosen lately, newest last.
-    pub recent: VecDeque<Chosen>,
-    /// What was judged lately, newest last.
-    pub judged: VecDeque<Judged>,
+    /// What was chosen lately, newest last; of it the last [`RECENT_MOST`] count.
+    pub recent: Vec<Chosen>,
+    /// What was judged lately, newest last; of it the last [`JUDGED_MOST`] count.
+    judged: Vec<Judged>,
     /// How many were ever judged, those that are no longer held included.
     pub judgements: u32,
     /// How many were ever chosen, those that the sequence no longer holds included.
@@ -118,11 +115,14 @@ impl Memory {
 
     /// Takes in a judgement.
     pub fn judge(&mut self, wire: u64, outcome: f32) {
-        if self.judged.len() >= JUDGED_MOST {
-            self.judged.pop_front();
-        }
         self.judgements = self.judgements.saturating_add(1);
-        self.judged.push_back(Judged { wire, outcome });
+        put(&mut self.judged, JUDGED_MOST, Judged { wire, outcome });
+    }
+
+    /// Takes in a choice.
+    pub fn choose(&mut self, wire: u64, keys: &[u64]) {
+        self.chosen = self.chosen.saturating_add(1);
+        put(&mut self.recent, RECENT_MOST, Chosen { wire, keys: keys.to_vec() });
     }
 
     /// What has been chosen and judged.
@@ -132,8 +132,10 @@ impl Memory {
 
     /// What had been chosen and judged when so many had been. What is no longer held is left out.
     pub fn recent_at(&self, chosen: u32, judgements: u32) -> Recent<'_> {
-        let [older, newer] = first(self.recent.as_slices(), self.chosen.saturating_sub(chosen));
-        Recent { older, newer, judged: first(self.judged.as_slices(), self.judgements.saturating_sub(judgements)) }
+        Recent {
+            chosen: held(&self.recent, RECENT_MOST, self.chosen.saturating_sub(chosen)),
+            judged: held(&self.judged, JUDGED_MOST, self.judgements.saturating_sub(judgements)),
+        }
     }
 
     /// Writes the memory in one form only: maps by ascending key.
@@ -160,14 +162,15 @@ impl Memory {
         self.habits.iter().for_each(|h| h.encode(out));
         self.values.encode(out);
         self.outcomes.iter().for_each(|v| out.f32(*v));
-        out.count(self.recent.len());
-        for chosen in &self.recent {
+        let Recent { chosen, judged } = self.recent();
+        out.count(chosen.len());
+        for chosen in chosen {
             out.u64(chosen.wire);
             out.count(chosen.keys.len());
             chosen.keys.iter().for_each(|k| out.u64(*k));
         }
-        out.count(self.judged.len());
-        for judged in &self.judged {
+        out.count(judged.len());
+        for judged in judged {
             out.u64(judged.wire);
             out.f32(judged.outcome);
         }
@@ -205,10 +208,10 @@ impl Memory {
             for _ in 0..bytes.count() {
                 chosen.keys.push(bytes.u64());
             }
-            memory.recent.push_back(chosen);
+            memory.recent.push(chosen);
         }
         for _ in 0..bytes.count() {
-            memory.judged.push_back(Judged { wire: bytes.u64(), outcome: bytes.f32() });
+            memory.judged.push(Judged { wire: bytes.u64(), outcome: bytes.f32() });
         }
         let Memory { judgements, chosen, events, acts, depth, streak, .. } = &mut memory;
         for n in [judgements, chosen, events, acts, depth, streak] {
@@ -218,9 +221,37 @@ impl Memory {
     }
 }
 
-/// All but the last `later` of what stands in two parts.
-fn first<'a, T>((older, newer): (&'a [T], &'a [T]), later: u32) -> [&'a [T]; 2] {
-    let kept = (older.len() + newer.len()).saturating_sub(later as usize);
-    let older_kept = kept.min(older.len());
-    [older.get(..older_kept).unwrap_or_default(), newer.get(..kept - older_kept).unwrap_or_default()]
+/// Adds to a list of which the last `most` count. What does not count any more goes now and then, many at once.
+fn put<T>(list: &mut Vec<T>, most: usize, one: T) {
+    if list.len() >= 2 * most {
+        list.drain(..most);
+    }
+    list.push(one);
+}
+
+/// The last `most` of a list but the last `later` of it.
+fn held<T>(list: &[T], most: usize, later: u32) -> &[T] {
+    let end = list.len().saturating_sub(later as usize);
+    list.get(list.len().saturating_sub(most)..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_was_judged_the_last_count_however_many_came_before() {
+        let mut memory = Memory::default();
+        for count in 1..=5 * JUDGED_MOST {
+            memory.judge(count as u64, 0.0);
+            let held = count.min(JUDGED_MOST);
+            let expected = |later| (count - held + 1..=count - later).rev().map(|wire| (wire as u64, 0.0));
+            assert!(memory.recent().judged().eq(expected(0)), "after {count}");
+            for later in [1, held / 2, held] {
+                let found = memory.recent_at(0, (count - later) as u32);
+                assert!(found.judged().eq(expected(later)), "before the last {later} of {count}");
+            }
+        }
+        assert_eq!(memory.recent_at(0, 0).judged().count(), 0);
+    }
 }

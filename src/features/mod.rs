@@ -306,7 +306,7 @@ mod tests {
         let mut memory = Memory::new(&schema);
         for n in 0..40 {
             let item = item(n);
-            memory.recent.push_back(memory::Chosen { wire: item.wire(), keys: item.keys().to_vec() });
+            memory.choose(item.wire(), item.keys());
         }
         let rates = UserRates::default().for_many(&memory);
         let both = |n| [likeness(&memory, None, &item(n)), likeness(&memory, rates.chosen.as_ref(), &item(n))];

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use crate::codec::{Reader, Writer};
 use crate::event::Event;
 use crate::features::counters::Increment;
-use crate::features::memory::{Chosen, Memory, RECENT_MOST, Recent};
+use crate::features::memory::{Memory, Recent};
 use crate::features::{Candidate, Context, Layout, scaled};
 use crate::item::Item;
 use crate::schema::{Role, Rule, Schema};
@@ -246,13 +246,8 @@ impl Observe {
                     habit.add(scaled(scale, x));
                 }
             }
-            if memory.recent.back().is_none_or(|c| c.wire != event.item.wire()) {
-                if memory.recent.len() >= RECENT_MOST {
-                    memory.recent.pop_front();
-                }
-                let keys = event.item.keys().to_vec();
-                memory.chosen = memory.chosen.saturating_add(1);
-                memory.recent.push_back(Chosen { wire: event.item.wire(), keys });
+            if memory.recent.last().is_none_or(|c| c.wire != event.item.wire()) {
+                memory.choose(event.item.wire(), event.item.keys());
             }
         }
     }
