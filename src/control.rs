@@ -116,7 +116,8 @@ impl Control {
 
     /// The winner of the two slots; `None` where neither can be read.
     pub fn open(slots: [Option<&[u8]>; 2]) -> Option<Self> {
-        slots.into_iter().flatten().filter_map(Self::open_slot).max_by_key(|c| c.sequence)
+        let [first, second] = slots.map(|slot| slot.and_then(Self::open_slot));
+        if first.as_ref().map(|one| one.sequence) > second.as_ref().map(|one| one.sequence) { first } else { second }
     }
 
     /// The slot that the next write goes to.

@@ -97,7 +97,11 @@ impl Item {
                     texts.retain(|t| !t.is_empty());
                     texts.sort_unstable();
                     texts.dedup();
-                    Value::Words(texts.into_iter().map(word).collect::<Result<_>>()?)
+                    let mut words = Vec::with_capacity(texts.len());
+                    for text in texts {
+                        words.push(word(text)?);
+                    }
+                    Value::Words(words)
                 }
                 (Kind::Number { .. }, Given::Number(number)) if number.is_finite() && number.abs() < 1e30 => {
                     Value::Number(number as f32)
@@ -115,11 +119,11 @@ impl Item {
         for value in &values {
             if let Value::Words(words) = value {
                 for word in words {
-                    keys.push(word.key);
+                    let at = keys.partition_point(|key| *key < word.key);
+                    keys.insert(at, word.key);
                 }
             }
         }
-        keys.sort_unstable();
         Self { wire: hash64(id.as_bytes()), id, values, keys }
     }
 

@@ -191,12 +191,14 @@ struct Files(Vec<(String, Vec<u8>)>);
 impl Files {
     fn open(list: &Array) -> Result<Self, JsValue> {
         let reason = words!("a list of { name: string, bytes: Uint8Array }");
-        let one = |file: JsValue| {
-            let name = get(&file, "name").as_string().ok_or_else(|| bad(words!("files"), reason))?;
-            let bytes = get(&file, "bytes").dyn_into::<Uint8Array>().map_err(|_| bad(words!("files"), reason))?;
-            Ok((name, bytes.to_vec()))
-        };
-        list.iter().map(one).collect::<Result<_, _>>().map(Self)
+        let mut files = Vec::new();
+        for file in list.iter() {
+            match (get(&file, "name").as_string(), get(&file, "bytes").dyn_ref::<Uint8Array>()) {
+                (Some(name), Some(bytes)) => files.push((name, bytes.to_vec())),
+                _ => return Err(bad(words!("files"), reason)),
+            }
+        }
+        Ok(Self(files))
     }
 
     fn stored(&self) -> Vec<StoredFile<'_>> {

@@ -98,8 +98,8 @@ fn read<'a>(header: Place<'_>, data: &'a [u8], notes: &mut Notes<'_>) -> Contain
         }
         match tensor(entry, data) {
             Err(fault) => {
-                let end = name.char_indices().nth(MOST_NAME_BYTES).map_or(name.len(), |(end, _)| end);
-                notes.tensor(&[name.get(..end).unwrap_or_default()], fault);
+                let name: String = name.chars().take(MOST_NAME_BYTES).collect();
+                notes.tensor(&[&name], fault);
             }
             Ok(one) => {
                 // In order of their places, and those without bytes first.

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::error::Result;
 use crate::features::Candidate;
 use crate::item::{Item, Word};
+use crate::keyed::falling;
 use crate::schema::Role;
 use crate::score::probability;
 use crate::time::Timestamp;
@@ -94,41 +95,41 @@ impl Engine {
             return Ok([page("page")].to_vec());
         }
         let (item, dense) = (&known.item, self.dense(&known.item, now));
+        // Sorted by subject.
         let mut sums: Vec<(&str, f32)> = Vec::new();
         let memory = &self.observe.memory;
         let (recent, user) = (memory.recent(), self.layout.user_len());
         let (parts, past) = self.ranker.contributions(self.tier, self.fixed(handle), &dense, recent, user);
+        let mut add = |subject, part| match sums.binary_search_by_key(&subject, |(known, _)| *known) {
+            Ok(at) => sums[at].1 += part,
+            Err(at) => sums.insert(at, (subject, part)),
+        };
         if past != 0.0 {
-            sums.push(("recent", past));
+            add("recent", past);
         }
-        for ((name, part), x) in self.layout.names().iter().zip(parts).zip(&dense).skip(self.layout.user_len()) {
+        for (at, name) in self.layout.names().iter().enumerate().skip(user) {
             // A feature at rest says nothing about the user, whatever its mean in the training data.
-            if *x != 0.0 {
-                let subject = name.split('.').next().unwrap_or(name);
-                match sums.iter_mut().find(|(known, _)| *known == subject) {
-                    Some((_, sum)) => *sum += part,
-                    None => sums.push((subject, part)),
-                }
+            if dense[at] != 0.0 {
+                add(name.split('.').next().unwrap_or(name), parts[at]);
             }
         }
-        sums.sort_by_key(|(subject, _)| *subject);
-        let mut whys: Vec<Why> = sums
-            .into_iter()
-            .map(|(subject, weight)| match (subject, self.schema.field(subject)) {
-                ("recent", _) => Why { weight, ..page("recent") },
-                ("item", _) => Why { weight, ..page("fatigue") },
-                (_, Ok(field)) => match self.strongest(item.words(field)) {
-                    Some(word) => {
-                        Why { code: "interest", field: subject.to_string(), value: word.text.clone(), weight }
-                    }
-                    None => Why { field: subject.to_string(), weight, ..page("habit") },
-                },
-                _ => Why { weight, ..page("model") },
-            })
-            .filter(|w| w.weight.abs() >= WHY_LEAST)
-            .collect();
-        whys.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
-        whys.truncate(WHY_MOST);
+        let mut whys = Vec::new();
+        for at in falling(sums.len(), &|at| sums[at].1.abs()) {
+            let (subject, weight) = sums[at];
+            if weight.abs() >= WHY_LEAST && whys.len() < WHY_MOST {
+                whys.push(match (subject, self.schema.field(subject)) {
+                    ("recent", _) => Why { weight, ..page("recent") },
+                    ("item", _) => Why { weight, ..page("fatigue") },
+                    (_, Ok(field)) => match self.strongest(item.words(field)) {
+                        Some(word) => {
+                            Why { code: "interest", field: subject.to_string(), value: word.text.clone(), weight }
+                        }
+                        None => Why { field: subject.to_string(), weight, ..page("habit") },
+                    },
+                    _ => Why { weight, ..page("model") },
+                });
+            }
+        }
         if whys.is_empty() {
             whys.push(page("model"));
         }
@@ -203,8 +204,10 @@ impl Engine {
                 interest.last_ms = interest.last_ms.max(event.at.ms());
             }
         }
-        let mut interests: Vec<Interest> = found.into_iter().map(|(_, interest)| interest).collect();
-        interests.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let mut interests = Vec::with_capacity(found.len());
+        for at in falling(found.len(), &|at| found[at].1.weight) {
+            interests.push(found[at].1.clone());
+        }
         interests
     }
 

@@ -185,7 +185,10 @@ impl Engine {
         let schema = &self.schema;
         let consent = &self.control.consent;
         let text = |text: &str| Json::Text(text.to_string());
-        let events = self.log.iter().flat_map(|l| l.events()).map(|e| export_event(schema, e)).collect();
+        let mut events = Vec::new();
+        for event in self.log.iter().flat_map(|l| l.events()) {
+            events.push(export_event(schema, event));
+        }
         let block = |b: &Block| object([("field", text(&b.field)), ("value", text(&b.value))]);
         let consent = object([
             ("status", text(consent.status.as_str())),

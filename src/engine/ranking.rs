@@ -116,7 +116,10 @@ impl Engine {
         let mut doubt = Doubt::default();
         let scores =
             if personalised { self.scores(request, &items, &volatiles, &mut doubt)? } else { vec![(0.0, false); n] };
-        let shown = request.shown.iter().map(|h| self.known(*h).map(|k| &*k.item)).collect::<Result<Vec<_>>>()?;
+        let mut shown = Vec::with_capacity(request.shown.len());
+        for handle in request.shown {
+            shown.push(&*self.known(*handle)?.item);
+        }
         let memory = personalised.then_some(&self.observe.memory);
         let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
         // The page's own order stands as it is; an order of the user's own holds one variant of each thing.

@@ -15,7 +15,6 @@ use crate::keyed::Numbered;
 use crate::schema::Schema;
 use crate::time::Timestamp;
 use crate::words::decimal;
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -105,7 +104,7 @@ pub struct Log {
     schema: Rc<Schema>,
     epoch: u32,
     generation: u32,
-    segments: VecDeque<Segment>,
+    segments: Vec<Segment>,
     writer: Option<SegmentWriter>,
     next_segment: u32,
     /// The page's slate handles → numbers by first recorded use.
@@ -145,7 +144,7 @@ impl Log {
             schema,
             epoch,
             generation,
-            segments: VecDeque::new(),
+            segments: Vec::new(),
             writer: None,
             next_segment: 0,
             slates: Numbered::new(),
@@ -163,15 +162,14 @@ impl Log {
     pub fn open(schema: Rc<Schema>, epoch: u32, generation: u32, files: &[StoredFile<'_>]) -> (Self, Opened) {
         let mut log = Self::new(Rc::clone(&schema), epoch, generation);
         let mut opened = Opened::default();
-        let mut own: Vec<(u32, &[u8])> = Vec::new();
+        let mut own: Numbered<&[u8]> = Numbered::new();
         for file in files {
             match parse_name(file.name) {
-                Some((g, number)) if g == generation => own.push((number, file.bytes)),
+                Some((g, number)) if g == generation => own.insert(number, file.bytes),
                 Some(_) => log.ops.push(StoreOp::Remove { name: file.name.into() }),
                 None => {}
             }
         }
-        own.sort_unstable_by_key(|(number, _)| *number);
         let mut session = 0u32;
         let mut interned = Versions::default();
         for (place, (number, bytes)) in own.iter().enumerate() {
@@ -207,7 +205,7 @@ impl Log {
                 events,
                 bytes: bytes.len(),
             };
-            if place + 1 == own.len() && !opened.torn && opened.damaged == 0 {
+            if place + 1 == own.iter().len() && !opened.torn && opened.damaged == 0 {
                 // The writer is brought to its state by writing the same events again. Bytes that it would not have written (a
                 // definition whose event was cut off) ask for a rewrite.
                 match segment.encode(header.fingerprint) {
@@ -215,7 +213,7 @@ impl Log {
                     _ => opened.torn = true,
                 }
             }
-            log.segments.push_back(segment);
+            log.segments.push(segment);
         }
         log.slates.clear();
         (log, opened)
@@ -235,7 +233,7 @@ impl Log {
     }
 
     fn push(&mut self, mut event: Event) -> bool {
-        let previous = self.segments.back().and_then(|s| s.events.last()).map(|e| e.session);
+        let previous = self.segments.last().and_then(|s| s.events.last()).map(|e| e.session);
         if self.opens_session {
             self.session = previous.map_or(0, |s| s.saturating_add(1));
             self.opens_session = false;
@@ -245,7 +243,7 @@ impl Log {
         let slates_before = self.slate_count;
         event.detail.slate = event.detail.slate.map(|handle| self.slate_number(handle));
         event.item = self.shared(event.item);
-        let full = self.segments.back().is_none_or(|s| s.events.len() >= SEGMENT_EVENTS);
+        let full = self.segments.last().is_none_or(|s| s.events.len() >= SEGMENT_EVENTS);
         let mut evicted = false;
         if full || self.writer.is_none() {
             evicted = self.evict(self.schema.retention.events.saturating_sub(SEGMENT_EVENTS));
@@ -260,7 +258,7 @@ impl Log {
             let number = self.next_segment;
             self.next_segment += 1;
             let opens = previous != Some(event.session);
-            self.segments.push_back(Segment {
+            self.segments.push(Segment {
                 number,
                 epoch: self.epoch,
                 slates: slates_before,
@@ -270,7 +268,7 @@ impl Log {
             });
             self.queue_append(number, bytes);
         }
-        if let (Some(writer), Some(segment)) = (self.writer.as_mut(), self.segments.back_mut()) {
+        if let (Some(writer), Some(segment)) = (self.writer.as_mut(), self.segments.last_mut()) {
             let bytes = writer.append(&event, previous != Some(event.session));
             segment.bytes += bytes.len();
             segment.events.push(event);
@@ -321,9 +319,12 @@ impl Log {
             let at = latest.get(event.session).map_or(event.at, |at: &Timestamp| event.at.max(*at));
             latest.insert(event.session, at);
         }
-        let mut times: Vec<Timestamp> = latest.iter().map(|(_, at)| *at).collect();
-        times.sort_unstable();
-        times.iter().rev().nth(1).copied()
+        let (mut newest, mut second) = (None, None);
+        for (_, at) in latest.iter() {
+            second = second.max(newest.min(Some(*at)));
+            newest = newest.max(Some(*at));
+        }
+        second
     }
 
     /// Drops what is too much or too old, as whole segments from the front. Returns whether anything was dropped.
@@ -335,7 +336,7 @@ impl Log {
         }
         if let Some(now) = self.confirmed_now() {
             let oldest = now.ms().saturating_sub(self.schema.retention.age_ms);
-            while self.segments.front().is_some_and(|s| s.events.iter().all(|e| e.at.ms() < oldest)) {
+            while self.segments.first().is_some_and(|s| s.events.iter().all(|e| e.at.ms() < oldest)) {
                 self.drop_oldest();
                 evicted = true;
             }
@@ -344,7 +345,8 @@ impl Log {
     }
 
     fn drop_oldest(&mut self) {
-        if let Some(segment) = self.segments.pop_front() {
+        if !self.segments.is_empty() {
+            let segment = self.segments.remove(0);
             self.ops.push(StoreOp::Remove { name: file_name(self.generation, segment.number) });
         }
         if self.segments.is_empty() {
@@ -445,7 +447,11 @@ impl Log {
     /// The bytes of every segment as they stand in the files: what [`Log::forget`] promises to make equal.
     pub fn segment_bytes(&self) -> Vec<Vec<u8>> {
         let fingerprint = self.schema.fingerprint();
-        self.segments.iter().filter_map(|s| s.encode(fingerprint)).map(|(_, bytes)| bytes).collect()
+        let mut all = Vec::new();
+        for segment in &self.segments {
+            all.extend(segment.encode(fingerprint).map(|(_, bytes)| bytes));
+        }
+        all
     }
 
     /// Numbers of the files that hold the log now.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::json::{Faults, Json, Place};
 use crate::time::HalfLife;
 use crate::words::{Words, words};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The first thing that a schema may not say.
@@ -22,7 +23,14 @@ impl Mistakes {
     #[inline(never)]
     fn unless(&mut self, holds: bool, at: &[&str], reason: Words) {
         if !holds && self.0.is_none() {
-            self.0 = Some(Error::BadSchema { at: at.join("."), reason });
+            let mut place = String::new();
+            for part in at {
+                if !place.is_empty() {
+                    place.push('.');
+                }
+                place.push_str(part);
+            }
+            self.0 = Some(Error::BadSchema { at: place, reason });
         }
     }
 

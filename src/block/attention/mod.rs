@@ -148,7 +148,10 @@ impl Attention {
             let (numbers, scale) = words::pack(fourth, 4 * dim, first.width, dim);
             Product::Words(numbers, scale)
         } else {
-            let rows: Vec<f32> = fourth.chunks(4 * dim).flat_map(|row| row.iter().take(dim).copied()).collect();
+            let mut rows = Vec::with_capacity(first.width * dim);
+            for row in fourth.chunks(4 * dim) {
+                rows.extend_from_slice(&row[..dim]);
+            }
             Product::Singles(Matrix::new(&rows, first.width, dim))
         };
         // A single layer is a hidden one of which the first number is taken as it is.

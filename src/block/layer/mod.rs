@@ -239,6 +239,18 @@ impl Layer {
         Ok(Layer { shared: of.shared, matrices, bias, finish: Finish::new(of) })
     }
 
+    /// Layers of these numbers.
+    ///
+    /// # Errors
+    /// As [`Layer::new`].
+    pub(in crate::block) fn each(of: &[Weights]) -> Result<Vec<Self>, BlockError> {
+        let mut layers = Vec::with_capacity(of.len());
+        for of in of {
+            layers.push(Self::new(of)?);
+        }
+        Ok(layers)
+    }
+
     /// Numbers that it gives, those of each group filled up to a multiple of four.
     pub fn gives(&self) -> usize {
         self.bias.len()

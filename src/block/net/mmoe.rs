@@ -100,12 +100,11 @@ impl Mmoe {
         first.stack(&mut rows, &mut bias);
         let gates_from = bias.len();
         of.gate.stack(&mut rows, &mut bias);
-        let layers = |of: &[Weights]| of.iter().map(Layer::new).collect::<Result<Vec<_>, _>>();
         Ok(Mmoe {
             first: Split::new(&rows, bias, sides),
             start: Finish::new(first),
-            experts: layers(rest)?,
-            towers: layers(&of.towers)?,
+            experts: Layer::each(rest)?,
+            towers: Layer::each(&of.towers)?,
             tasks: of.gate.groups,
             count: first.groups,
             each: padded(last.width),

@@ -286,8 +286,10 @@ impl Stack {
 
     /// A workspace for this stack.
     pub fn workspace(&self) -> Workspace {
-        let queries = self.queries.iter().filter_map(|at| self.vectors(*at).map(Query::new)).collect();
-        let mut histories = Vec::new();
+        let (mut queries, mut histories) = (Vec::new(), Vec::new());
+        for at in &self.queries {
+            queries.extend(self.vectors(*at).map(Query::new));
+        }
         for block in &self.blocks {
             if let Kind::Attention { attention, .. } = &block.kind {
                 histories.push(attention.history());
