@@ -47,6 +47,11 @@ pub fn fill_lists<'l>(params: &Params, tensors: &[usize], lists: impl Iterator<I
     }
 }
 
+/// A list in parts of this length, and then empty ones: so that lists of which one may be missing are cut side by side.
+pub fn cut<T>(list: &mut [T], length: usize) -> impl Iterator<Item = &mut [T]> {
+    list.chunks_mut(length).chain(std::iter::repeat_with(Default::default))
+}
+
 /// The sum of the gradients of one tensor over a batch.
 #[derive(Clone, Debug)]
 pub enum Gradient {
@@ -88,6 +93,13 @@ impl Rows {
         let at = *slot as usize;
         self.times[at] += 1.0;
         &mut self.sums[at * self.width..][..self.width]
+    }
+
+    /// The gradient of a row, and how often it was met, if it was.
+    #[inline]
+    pub fn get(&self, row: u32) -> Option<(&[f32], f32)> {
+        let at = self.place[row as usize] as usize;
+        (at < self.met.len()).then(|| (&self.sums[at * self.width..][..self.width], self.times[at]))
     }
 
     fn clear(&mut self) {

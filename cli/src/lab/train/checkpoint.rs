@@ -3,8 +3,8 @@
 //! It is a safetensors file, written beside its place and then renamed, so that one that is there is whole.
 
 use super::optimiser::{Memory, Stepper};
-use super::run::Shadow;
 use super::settings::{Config, Settings};
+use super::shadow::Shadow;
 use crate::lab::network::Setting;
 use crate::lab::network::params::Params;
 use anyhow::{Context as _, bail};

@@ -12,6 +12,7 @@ pub mod planted;
 mod publish;
 mod run;
 mod settings;
+mod shadow;
 mod threads;
 
 pub use calibrate::{calibrations, check as check_calibration};

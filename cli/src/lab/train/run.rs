@@ -2,16 +2,15 @@
 
 use super::checkpoint::{self, Progress, State};
 use super::objective::{Objective, PLACES};
-use super::optimiser::Moved;
 use super::settings::{Average, Config, Schedule};
-use super::threads::{Helpers, How, Learning, Worker};
+use super::shadow::Shadow;
+use super::threads::{How, Learning, Worker, on_threads};
 use crate::lab::examples::{Chunk, Examples, NO_POSITION, Part, progress};
 use crate::lab::network::params::{Params, Tensor};
 use crate::lab::network::pass::Noise;
 use crate::lab::network::{Network, Setting};
 use anyhow::bail;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zhiji::rng::{Rng, seed_of};
 
@@ -66,58 +65,8 @@ fn stopped(epoch: usize, step: u64, checkpoint: Option<&Path>) -> Stopped {
 struct Run<'a> {
     examples: &'a Examples,
     learning: Learning<'a>,
-    worker: Worker,
-}
-
-/// The weights that are kept beside those that move.
-#[derive(Clone, Debug, Default)]
-pub struct Shadow {
-    /// Numbers, tensor by tensor.
-    pub numbers: Vec<Vec<f32>>,
-    /// By row, the step up to which the average has gone.
-    pub stamps: Vec<Vec<u32>>,
-}
-
-/// `decay^steps`.
-fn power(decay: f32, steps: u32) -> f32 {
-    zhiji::kernel::math::exp_f64(f64::from(steps) * zhiji::kernel::math::ln_f64(f64::from(decay).max(1e-300))) as f32
-}
-
-impl Shadow {
-    fn new(params: &Params) -> Self {
-        let stamps = |tensor: &Tensor| vec![0; tensor.rows()];
-        Self {
-            numbers: params.iter().map(|tensor| tensor.numbers.clone()).collect(),
-            stamps: params.iter().map(stamps).collect(),
-        }
-    }
-
-    /// Takes a step of the moving average for one row that was moved in step `now`.
-    fn moved(&mut self, tensor: usize, row: u32, now: u32, decay: f32, (before, after): (&[f32], &[f32])) {
-        let from = row as usize * before.len();
-        let shadow = &mut self.numbers[tensor][from..from + before.len()];
-        let stamp = &mut self.stamps[tensor][row as usize];
-        // Until this step the row stood still, and the average drew near to it.
-        let rest = power(decay, now.saturating_sub(*stamp + 1));
-        for ((shadow, before), after) in shadow.iter_mut().zip(before).zip(after) {
-            let stood = before + rest * (*shadow - before);
-            *shadow = after + decay * (stood - after);
-        }
-        *stamp = now;
-    }
-
-    /// Brings all rows up to step `now`.
-    fn settle(&mut self, params: &Params, now: u32, decay: f32) {
-        for ((numbers, stamps), tensor) in self.numbers.iter_mut().zip(&mut self.stamps).zip(params) {
-            let width = tensor.width().max(1);
-            let rows = numbers.chunks_exact_mut(width).zip(tensor.numbers.chunks_exact(width));
-            for ((shadow, stands), stamp) in rows.zip(stamps) {
-                let rest = power(decay, now.saturating_sub(*stamp));
-                shadow.iter_mut().zip(stands).for_each(|(shadow, w)| *shadow = w + rest * (*shadow - w));
-                *stamp = now;
-            }
-        }
-    }
+    /// One for each thread.
+    workers: Vec<Worker>,
 }
 
 /// Trains.
@@ -126,6 +75,11 @@ impl Shadow {
 /// Where the configuration does not fit the data, there is nothing to learn from, or the loss leaves the finite numbers; and [`Stopped`] where the run
 /// was stopped, after its checkpoint is written.
 pub fn train(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: Stop<'_>) -> anyhow::Result<Trained> {
+    on_threads(config.settings.threads, || members(examples, config, setting, stop))?
+}
+
+/// Trains all members of the ensemble, on the threads that are there.
+fn members(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: Stop<'_>) -> anyhow::Result<Trained> {
     let settings = &config.settings;
     let (count, positives) = (examples.train.len, examples.train.positives.iter().sum::<usize>());
     if positives == 0 || positives == count {
@@ -171,15 +125,14 @@ pub fn train(examples: &Examples, config: &Config, setting: &Setting<'_>, stop: 
             state.take(&mut params, found.state)?;
         }
         let learning = Learning { network: &network, objective: &objective, settings };
-        let mut run = Run { examples, learning, worker: learning.worker(&params) };
+        let workers = (0..settings.threads).map(|_| learning.worker(&params)).collect();
+        let mut run = Run { examples, learning, workers };
         let started = (std::time::Instant::now(), state.progress.seen);
         let save = |params: &Params, state: &State, members: &[Params]| match stop.checkpoint {
             Some(path) => checkpoint::write(path, &fingerprint, params, state, members),
             None => Ok(()),
         };
-        let mut moving = Arc::new(params);
-        run.epochs(seed, &mut moving, &mut state, stop, &|params, state| save(params, state, &members))?;
-        let mut params = Arc::unwrap_or_clone(moving);
+        run.epochs(seed, &mut params, &mut state, stop, &|params, state| save(params, state, &members))?;
         let speed = (state.progress.seen - started.1) as f64 / started.0.elapsed().as_secs_f64().max(1e-9);
         let Progress { best_epoch, best_train, best_valid, .. } = state.progress;
         for (tensor, best) in params.iter_mut().zip(std::mem::take(&mut state.best)) {
@@ -247,19 +200,17 @@ impl Run<'_> {
     }
 
     /// Mean loss over the examples of a part, with these weights, undisturbed.
-    fn mean_loss(&mut self, params: &Arc<Params>, part: &Part) -> anyhow::Result<f64> {
+    fn mean_loss(&mut self, params: &Params, part: &Part) -> anyhow::Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
         for bucket in 0..part.buckets() {
             part.with(bucket, &self.examples.standard, |chunk| {
                 let (rows, learning) = (self.teaching(chunk), self.learning);
                 count += rows.len();
                 let batches = rows.chunks(learning.settings.batch.max(256));
-                learning.beside(chunk, |helpers| {
-                    for (draw, batch) in (0u64..).zip(batches) {
-                        let how = How { learn: false, draw, total: batch.len() };
-                        sum += learning.walk(chunk, (&mut self.worker, helpers), params, batch, how);
-                    }
-                });
+                for (draw, batch) in (0u64..).zip(batches) {
+                    let how = How { learn: false, draw, total: batch.len() };
+                    sum += learning.walk(chunk, &mut self.workers, params, batch, how);
+                }
                 Ok(())
             })?;
         }
@@ -269,7 +220,7 @@ impl Run<'_> {
     fn epochs(
         &mut self,
         seed: u64,
-        params: &mut Arc<Params>,
+        params: &mut Params,
         state: &mut State,
         stop: Stop<'_>,
         save: &dyn Fn(&Params, &State) -> anyhow::Result<()>,
@@ -290,28 +241,26 @@ impl Run<'_> {
                 train.with(*bucket, &self.examples.standard, |chunk| {
                     let order = self.order(chunk, seed, epoch, *bucket);
                     let batches = order.chunks(settings.batch).enumerate().skip(state.progress.batch);
-                    self.learning.beside(chunk, |helpers| {
-                        for (number, batch) in batches {
-                            self.step(params, state, (chunk, helpers), batch, per_epoch, seed);
-                            state.progress.batch = number + 1;
-                            bar.inc(batch.len() as u64);
-                            if state.progress.step.is_multiple_of(64) {
-                                let mean = state.progress.loss / state.progress.count.max(1) as f64;
-                                bar.set_message(message(epoch + 1, mean, state.progress.best_valid));
-                            }
-                            let step = state.progress.step;
-                            let asked = stop.asked.is_some_and(|asked| asked.load(Ordering::Relaxed));
-                            let stops = asked || stop.after.is_some_and(|after| step >= after);
-                            if stops || stop.every.is_some_and(|every| step.is_multiple_of(every)) {
-                                save(params, state)?;
-                            }
-                            if stops {
-                                bar.finish_and_clear();
-                                return Err(stopped(epoch + 1, step, stop.checkpoint).into());
-                            }
+                    for (number, batch) in batches {
+                        self.step(params, state, chunk, batch, per_epoch, seed);
+                        state.progress.batch = number + 1;
+                        bar.inc(batch.len() as u64);
+                        if state.progress.step.is_multiple_of(64) {
+                            let mean = state.progress.loss / state.progress.count.max(1) as f64;
+                            bar.set_message(message(epoch + 1, mean, state.progress.best_valid));
                         }
-                        Ok(())
-                    })
+                        let step = state.progress.step;
+                        let asked = stop.asked.is_some_and(|asked| asked.load(Ordering::Relaxed));
+                        let stops = asked || stop.after.is_some_and(|after| step >= after);
+                        if stops || stop.every.is_some_and(|every| step.is_multiple_of(every)) {
+                            save(params, state)?;
+                        }
+                        if stops {
+                            bar.finish_and_clear();
+                            return Err(stopped(epoch + 1, step, stop.checkpoint).into());
+                        }
+                    }
+                    Ok(())
                 })?;
                 state.progress.bucket = at + 1;
                 state.progress.batch = 0;
@@ -326,34 +275,22 @@ impl Run<'_> {
     }
 
     /// Learns from one batch of `total` examples.
-    fn step<'t>(
-        &mut self,
-        params: &mut Arc<Params>,
-        state: &mut State,
-        (chunk, helpers): (&'t Chunk, &mut Helpers<'t>),
-        batch: &'t [u32],
-        total: usize,
-        seed: u64,
-    ) {
+    fn step(&mut self, params: &mut Params, state: &mut State, chunk: &Chunk, batch: &[u32], total: usize, seed: u64) {
         let now = &mut state.progress;
         let mut draw = Noise::new(seed ^ now.step.wrapping_mul(0xa24b_aed4_963e_e407));
         let how = How { learn: true, draw: draw.word(), total: batch.len() };
-        let loss = self.learning.walk(chunk, (&mut self.worker, helpers), params, batch, how);
+        let loss = self.learning.walk(chunk, &mut self.workers, params, batch, how);
         let done = now.seen as f32 / (total * self.learning.settings.epochs).max(1) as f32;
         let rate = self.rate(done);
         now.step += 1;
         now.seen += batch.len() as u64;
         now.loss += loss;
         now.count += batch.len() as u64;
-        let (step, decay) = (now.step as u32, self.learning.settings.average_decay);
-        let (shadow, ema) = (&mut state.shadow, self.learning.settings.average == Average::Ema);
-        let mut moved = |tensor: usize, row: u32, before: &[f32], after: &[f32]| {
-            shadow.moved(tensor, row, step, decay, (before, after));
-        };
-        let moved: Option<&mut Moved<'_>> = if ema { Some(&mut moved) } else { None };
-        // Nobody else holds the weights between two walks, so nothing is copied.
-        let params = Arc::make_mut(params);
-        state.stepper.step(params, self.worker.gradients(), rate, (batch.len(), total), moved);
+        let settings = self.learning.settings;
+        let means =
+            (settings.average == Average::Ema).then(|| state.shadow.at(now.step as u32, settings.average_decay));
+        let mut gradients: Vec<_> = self.workers.iter_mut().map(Worker::gradients).collect();
+        state.stepper.step(params, &mut gradients, rate, (batch.len(), total), means);
     }
 
     /// Measures the weights at the end of an epoch, and keeps them where they are the best so far.
@@ -376,7 +313,6 @@ impl Run<'_> {
                 }
             }
         }
-        let kept = Arc::new(kept);
         let now = &mut state.progress;
         now.last_train = now.loss / now.count.max(1) as f64;
         if !now.last_train.is_finite() {

@@ -1,4 +1,5 @@
-//! The walk over a batch, by one thread, or by several that take a part of it each.
+//! The walk over a batch, by one thread, or by several that take a part of it each. Which thread takes which part is the pool's business: what a part
+//! gives depends on its number alone.
 
 use super::objective::Objective;
 use super::settings::Settings;
@@ -6,8 +7,8 @@ use crate::lab::examples::Chunk;
 use crate::lab::network::params::{Gradients, Params};
 use crate::lab::network::pass::{Batch, Disturbance, Noise};
 use crate::lab::network::{Network, Pass};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use anyhow::Context as _;
+use rayon::prelude::*;
 
 /// Examples that are walked over at once.
 const AT_ONCE: usize = 128;
@@ -47,25 +48,14 @@ pub struct How {
     pub total: usize,
 }
 
-/// A part of a batch for another thread. It drops the weights before it answers, so that they can be moved then.
-struct Part<'t> {
-    number: u64,
-    rows: &'t [u32],
-    params: Arc<Params>,
-    gradients: Option<Gradients>,
-    how: How,
+/// Calls `during` on a pool of so many threads: what it shares out, they share.
+///
+/// # Errors
+/// Where the machine gives no more threads.
+pub fn on_threads<T: Send>(threads: usize, during: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Ok(pool.context("threads: the machine gives no more of them")?.install(during))
 }
-
-/// Another thread, which walks over parts of one chunk's batches.
-struct Helper<'t> {
-    asks: Sender<Part<'t>>,
-    answers: Receiver<(f64, Option<Gradients>)>,
-    /// Gradients that were merged, to be filled again.
-    spare: Option<Gradients>,
-}
-
-/// The threads beside the caller's.
-pub struct Helpers<'t>(Vec<Helper<'t>>);
 
 impl Learning<'_> {
     /// Room for one thread.
@@ -73,62 +63,16 @@ impl Learning<'_> {
         Worker { pass: self.network.pass(params), batch: Batch::default() }
     }
 
-    /// Calls `during` with all threads but the caller's, which live as long as that takes.
-    pub fn beside<'t, T>(self, chunk: &'t Chunk, during: impl FnOnce(&mut Helpers<'t>) -> T) -> T {
-        std::thread::scope(|scope| {
-            let helper = |_| {
-                let (asks, parts) = channel::<Part<'t>>();
-                let (answer, answers) = channel();
-                scope.spawn(move || {
-                    let mut worker = None;
-                    for part in parts {
-                        let worker = worker.get_or_insert_with(|| self.worker(&part.params));
-                        if let Some(gradients) = part.gradients {
-                            worker.pass.gradients = gradients;
-                        }
-                        let loss = self.part(chunk, worker, &part.params, (part.number, part.rows), part.how);
-                        let filled = std::mem::replace(&mut worker.pass.gradients, Gradients(Vec::new()));
-                        drop(part.params);
-                        if answer.send((loss, Some(filled))).is_err() {
-                            break;
-                        }
-                    }
-                });
-                Helper { asks, answers, spare: None }
-            };
-            let mut helpers = Helpers((1..self.settings.threads).map(helper).collect());
-            during(&mut helpers)
-        })
-    }
-
-    /// Walks over a batch, each thread over its part. Returns the sum of the losses; the worker has the sum of the gradients.
-    pub fn walk<'t>(
-        self,
-        chunk: &'t Chunk,
-        (worker, helpers): (&mut Worker, &mut Helpers<'t>),
-        params: &Arc<Params>,
-        rows: &'t [u32],
-        how: How,
-    ) -> f64 {
-        let count = (helpers.0.len() + 1).min(rows.len()).max(1);
-        let mut parts = rows.chunks(rows.len().div_ceil(count).max(1));
-        let own = parts.next().unwrap_or_default();
-        let asked = helpers.0.iter_mut().zip(parts).zip(1u64..).map(|((helper, rows), number)| {
-            let (params, gradients) = (Arc::clone(params), helper.spare.take());
-            helper.asks.send(Part { number, rows, params, gradients, how }).is_ok()
-        });
-        let asked = asked.take_while(|sent| *sent).count();
-        let mut sum = self.part(chunk, worker, params, (0, own), how);
-        for helper in helpers.0.iter_mut().take(asked) {
-            // A thread that ended without an answer leaves a loss that no epoch accepts.
-            let (loss, gradients) = helper.answers.recv().unwrap_or((f64::NAN, None));
-            sum += loss;
-            if let (true, Some(gradients)) = (how.learn, &gradients) {
-                worker.pass.gradients.add(gradients);
-            }
-            helper.spare = gradients;
-        }
-        sum
+    /// Walks over a batch, each worker over its part. Returns the sum of the losses; the workers have the gradients of their parts.
+    pub fn walk(self, chunk: &Chunk, workers: &mut [Worker], params: &Params, rows: &[u32], how: How) -> f64 {
+        let size = rows.len().div_ceil(workers.len()).max(1);
+        let walk = |(number, worker): (usize, &mut Worker)| {
+            let from = (number * size).min(rows.len());
+            let rows = &rows[from..(from + size).min(rows.len())];
+            self.part(chunk, worker, params, (number as u64, rows), how)
+        };
+        let losses: Vec<f64> = workers.par_iter_mut().enumerate().with_max_len(1).map(walk).collect();
+        losses.iter().sum()
     }
 
     /// Walks over a part of a batch, a few examples at a time where they do not meet one another, so that what is kept for the way back stays in the
@@ -198,7 +142,6 @@ mod tests {
         let (network, params) = Network::new(&shop.setting(3), &config.blocks, &config.tiers).expect("a network");
         let shape = (shop.labels.len(), network.reads_pairs);
         let objective = Objective::new(&config.settings, &shop.examples.catalogue, &network.tasks, shape).expect("one");
-        let params = Arc::new(params);
         let rows: Vec<u32> = (0..2 * AT_ONCE as u32 + 50).collect();
         let how = How { learn: true, draw: 7, total: rows.len() };
         shop.examples
@@ -212,9 +155,10 @@ mod tests {
                 for threads in [1, 3] {
                     let settings = Settings { threads, ..config.settings.clone() };
                     let learning = Learning { settings: &settings, ..learning };
-                    let mut worker = learning.worker(&params);
-                    let found = learning
-                        .beside(chunk, |helpers| learning.walk(chunk, (&mut worker, helpers), &params, &rows, how));
+                    let mut workers: Vec<Worker> = (0..threads).map(|_| learning.worker(&params)).collect();
+                    let found = on_threads(threads, || learning.walk(chunk, &mut workers, &params, &rows, how))?;
+                    let [worker, others @ ..] = &mut workers[..] else { panic!("no worker") };
+                    others.iter_mut().for_each(|other| worker.gradients().add(other.gradients()));
                     assert!((found - loss).abs() < 1e-3, "{threads} threads: {found} is not {loss}");
                     for (at, (found, expected)) in spread(worker.gradients(), &params).iter().zip(&expected).enumerate()
                     {

@@ -49,7 +49,7 @@ fn walks_alike(run: &Value, start: &[f32], slopes: &[Vec<f32>]) {
         for (row, two) in (0u32..).zip(slopes.chunks(2)) {
             gradients.row(1, row).copy_from_slice(two);
         }
-        stepper.step(&mut params, &mut gradients, rate, (1, 1), None);
+        stepper.step(&mut params, &mut [&mut gradients], rate, (1, 1), None);
         for tensor in &params {
             for (found, expected) in tensor.numbers.iter().zip(list(expected)) {
                 assert!((found - expected).abs() < 2e-6 * (1.0 + expected.abs()), "{keys}: {found}, not {expected}");
@@ -65,7 +65,7 @@ fn a_long_gradient_is_cut_to_the_length_that_was_set() {
     let mut gradients = Gradients::new(&params);
     gradients.whole(0).copy_from_slice(&[3.0, 0.0]);
     gradients.row(1, 1).copy_from_slice(&[0.0, 4.0]);
-    stepper.step(&mut params, &mut gradients, 1.0, (1, 1), None);
+    stepper.step(&mut params, &mut [&mut gradients], 1.0, (1, 1), None);
     assert_eq!((params[0].numbers[0], params[1].numbers[3]), (-1.5, -2.0), "of 5, over both tensors");
 }
 
@@ -73,11 +73,47 @@ fn a_long_gradient_is_cut_to_the_length_that_was_set() {
 fn rows_that_were_not_met_stay() {
     let mut params = vec![tensor("t", vec![1.0; 6], true)];
     let mut stepper = stepper("optimiser = \"adam\"\nweight-decay = 0.5", &params);
-    for _ in 0..3 {
+    let mut shadow = Shadow::new(&params);
+    for now in 1..=3 {
         let mut gradients = Gradients::new(&params);
         gradients.row(0, 2)[0] = 1.0;
-        stepper.step(&mut params, &mut gradients, 0.1, (1, 1), Some(&mut |_, row, _, _| assert_eq!(row, 2)));
+        stepper.step(&mut params, &mut [&mut gradients], 0.1, (1, 1), Some(shadow.at(now, 0.9)));
+        assert_eq!(shadow.stamps, [[0, 0, now]]);
     }
     assert_eq!(params[0].numbers[..4], [1.0; 4]);
     assert!(params[0].numbers[4] < 0.8 && params[0].numbers[5] < 1.0);
+}
+
+#[test]
+fn what_several_workers_gathered_is_one_gradient() {
+    let start: Vec<f32> = (0u8..22).map(|at| f32::from(at) / 8.0 - 1.0).collect();
+    for keys in ["optimiser = \"adam\"", "optimiser = \"sgd\"\nclip = 0.5", "l2 = 1\nl2-hashed = 1\nweight-decay = 0.1"]
+    {
+        let tensors = || vec![tensor("w", start[..7].to_vec(), false), tensor("t", start.clone(), true)];
+        let (mut together, mut apart) = (tensors(), tensors());
+        let (mut one, mut several) = (stepper(keys, &together), stepper(keys, &apart));
+        let (mut one_mean, mut several_mean) = (Shadow::new(&together), Shadow::new(&apart));
+        for now in 1u8..4 {
+            let mut sum = Gradients::new(&together);
+            let mut workers: Vec<Gradients> = (0..3).map(|_| Gradients::new(&apart)).collect();
+            // In eighths, so that no order of summation rounds; the last row is met by none.
+            for (at, x) in [(0u8, 3u8), (5, 1), (9, 7), (5, 2), (2, 4), (9, 1), (5, 5), (3, 6), (0, 2)] {
+                let x = f32::from(x * now) / 8.0 - 0.5;
+                let worker = &mut workers[usize::from((at + x.abs() as u8) % 3)];
+                for gradients in [&mut sum, worker] {
+                    gradients.row(1, at.into())[usize::from(at % 2)] += x;
+                    gradients.whole(0)[usize::from(at % 7)] += x;
+                }
+            }
+            one.step(&mut together, &mut [&mut sum], 0.1, (4, 9), Some(one_mean.at(now.into(), 0.9)));
+            let mut workers: Vec<_> = workers.iter_mut().collect();
+            several.step(&mut apart, &mut workers, 0.1, (4, 9), Some(several_mean.at(now.into(), 0.9)));
+        }
+        assert_eq!(one.memory, several.memory, "{keys}");
+        assert_eq!(one_mean.stamps, several_mean.stamps, "{keys}");
+        for (one, several) in together.iter().zip(&apart) {
+            assert_eq!(one.numbers, several.numbers, "{keys}");
+        }
+        assert_eq!(one_mean.numbers, several_mean.numbers, "{keys}");
+    }
 }

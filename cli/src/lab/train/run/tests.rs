@@ -56,10 +56,16 @@ fn the_seed_decides_every_bit_and_threads_only_the_last() {
     let one = run(&shop, &text);
     assert_eq!(numbers(&one), numbers(&run(&shop, &text)));
     assert_ne!(numbers(&one), numbers(&run(&shop, &format!("{text}seed = 2\n"))));
-    let two = run(&shop, &format!("{text}threads = 3\nhide-items = 0\n"));
-    let one = run(&shop, &format!("{text}hide-items = 0\n"));
-    let (a, b) = (one.valid_loss.expect("valid"), two.valid_loss.expect("valid"));
-    assert!((a - b).abs() < 1e-4 && a != b, "{a} against {b}");
+    for threads in [2, 3] {
+        for keys in ["", "clip = 0.05\n", "average = \"ema\"\noptimiser = \"ftrl\"\n"] {
+            let text = format!("{text}{keys}hide-items = 0\n");
+            let (one, shared) = (run(&shop, &text), format!("{text}threads = {threads}\n"));
+            let several = run(&shop, &shared);
+            assert_eq!(numbers(&several), numbers(&run(&shop, &shared)), "{shared}");
+            let (a, b) = (one.valid_loss.expect("valid"), several.valid_loss.expect("valid"));
+            assert!((a - b).abs() < 1e-4 && a != b, "{shared}: {a} against {b}");
+        }
+    }
 }
 
 fn numbers(trained: &Trained) -> Vec<Vec<f32>> {
