@@ -116,7 +116,8 @@ impl Control {
 
     /// The winner of the two slots; `None` where neither can be read.
     pub fn open(slots: [Option<&[u8]>; 2]) -> Option<Self> {
-        let [first, second] = slots.map(|slot| slot.and_then(Self::open_slot));
+        let [first, second] = slots;
+        let (first, second) = (first.and_then(Self::open_slot), second.and_then(Self::open_slot));
         if first.as_ref().map(|one| one.sequence) > second.as_ref().map(|one| one.sequence) { first } else { second }
     }
 

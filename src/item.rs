@@ -42,6 +42,13 @@ pub enum Value {
     Number(f32),
 }
 
+impl Value {
+    /// Its words; none where it is a number or absent.
+    pub fn words(&self) -> &[Word] {
+        if let Self::Words(words) = self { words } else { &[] }
+    }
+}
+
 /// One item: its id and one value per field of the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
@@ -89,17 +96,18 @@ impl Item {
                 (_, Given::Nothing) => Value::Absent,
                 (Kind::Category | Kind::Group, Given::Text(text)) if text.is_empty() => Value::Absent,
                 (Kind::Category | Kind::Group, Given::Text(text)) => Value::Words([word(text)?].to_vec()),
-                (Kind::Tags, Given::Texts(mut texts)) => {
+                (Kind::Tags, Given::Texts(texts)) => {
                     if texts.len() > TAGS_MOST {
                         return Err(bad(&field.name, words!("at most 16 words")));
                     }
                     // The same set of tags is the same item whatever the order it came in.
-                    texts.retain(|t| !t.is_empty());
-                    texts.sort_unstable();
-                    texts.dedup();
-                    let mut words = Vec::with_capacity(texts.len());
+                    let mut words: Vec<Word> = Vec::with_capacity(texts.len());
                     for text in texts {
-                        words.push(word(text)?);
+                        if let Err(at) = words.binary_search_by(|known| known.text.cmp(&text))
+                            && !text.is_empty()
+                        {
+                            words.insert(at, word(text)?);
+                        }
                     }
                     Value::Words(words)
                 }
@@ -117,11 +125,9 @@ impl Item {
     fn of(id: String, values: Vec<Value>) -> Self {
         let mut keys = Vec::new();
         for value in &values {
-            if let Value::Words(words) = value {
-                for word in words {
-                    let at = keys.partition_point(|key| *key < word.key);
-                    keys.insert(at, word.key);
-                }
+            for word in value.words() {
+                let at = keys.partition_point(|key| *key < word.key);
+                keys.insert(at, word.key);
             }
         }
         Self { wire: hash64(id.as_bytes()), id, values, keys }
@@ -137,6 +143,11 @@ impl Item {
         self.wire
     }
 
+    /// One value for each field of the schema.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
     /// The value of field `index` of the schema.
     pub fn value(&self, index: usize) -> &Value {
         self.values.get(index).unwrap_or(&Value::Absent)
@@ -144,10 +155,7 @@ impl Item {
 
     /// The words of field `index`; none where it is a number or absent.
     pub fn words(&self, index: usize) -> &[Word] {
-        match self.value(index) {
-            Value::Words(words) => words,
-            Value::Absent | Value::Number(_) => &[],
-        }
+        self.value(index).words()
     }
 
     /// The number of field `index`.
@@ -171,10 +179,18 @@ impl Item {
 
     /// Every word, with the index of its field.
     pub fn all_words(&self) -> impl Iterator<Item = (usize, &Word)> {
-        self.values.iter().enumerate().flat_map(|(i, v)| {
-            let words: &[Word] = if let Value::Words(words) = v { words } else { &[] };
-            words.iter().map(move |w| (i, w))
-        })
+        self.values.iter().enumerate().flat_map(|(i, v)| v.words().iter().map(move |w| (i, w)))
+    }
+
+    /// Field and key of each word.
+    pub fn word_keys(&self) -> Vec<(u16, u64)> {
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for (field, value) in (0u16..).zip(&self.values) {
+            for word in value.words() {
+                keys.push((field, word.key));
+            }
+        }
+        keys
     }
 
     /// The same item as the log keeps it: without the volatile fields.

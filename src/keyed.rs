@@ -61,7 +61,10 @@ impl<V: Default> Keyed<V> {
 
 #[inline(never)]
 fn sorted(places: &KeyMap<u32>) -> Vec<(u64, u32)> {
-    let mut all: Vec<_> = places.iter().map(|(key, at)| (*key, *at)).collect();
+    let mut all = Vec::with_capacity(places.len());
+    for (key, at) in places {
+        all.push((*key, *at));
+    }
     all.sort_unstable();
     all
 }

@@ -320,8 +320,12 @@ fn given(value: &JsValue) -> Given {
     } else if let Some(number) = value.as_f64() {
         Given::Number(number)
     } else if Array::is_array(value) {
-        let texts: Option<Vec<String>> = Array::from(value).iter().map(|v| v.as_string()).collect();
-        texts.map_or(Given::Other, Given::Texts)
+        let mut texts = Vec::new();
+        for value in Array::from(value).iter() {
+            let Some(text) = value.as_string() else { return Given::Other };
+            texts.push(text);
+        }
+        Given::Texts(texts)
     } else {
         Given::Other
     }
@@ -681,7 +685,7 @@ impl Engine {
             .number("bytes", r.bytes as f64)
             .number("matured", r.matured as f64)
             .number("learned", r.learned as f64)
-            .put("trust", serde_wasm_bindgen::to_value(&r.trust)?)
+            .put("trust", listed(&mut r.trust.into_iter().map(JsValue::from)))
             .number("bundle", r.bundle as f64)
             .number("tiers", r.tiers as f64)
             .number("tier", r.tier as f64)

@@ -1,6 +1,7 @@
 //! What the engine can say about itself: reasons, interests, a report.
 
 use super::Engine;
+use crate::codec::cut;
 use crate::error::Result;
 use crate::features::Candidate;
 use crate::item::{Item, Word};
@@ -110,7 +111,7 @@ impl Engine {
         for (at, name) in self.layout.names().iter().enumerate().skip(user) {
             // A feature at rest says nothing about the user, whatever its mean in the training data.
             if dense[at] != 0.0 {
-                add(name.split('.').next().unwrap_or(name), parts[at]);
+                add(cut(name, b'.').0, parts[at]);
             }
         }
         let mut whys = Vec::new();
@@ -184,24 +185,26 @@ impl Engine {
             if !acts {
                 continue;
             }
-            for (field, word) in event.item.all_words() {
-                let name = (field, word.text.as_str());
-                let new = || {
-                    let counter = self.observe.memory.words.get(word.key).copied().unwrap_or_default();
-                    let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
-                    let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
-                    Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }
-                };
-                let place = match found.binary_search_by(|(known, _)| known.cmp(&name)) {
-                    Ok(at) => at,
-                    Err(at) => {
-                        found.insert(at, (name, new()));
-                        at
-                    }
-                };
-                let interest = &mut found[place].1;
-                interest.events += 1;
-                interest.last_ms = interest.last_ms.max(event.at.ms());
+            for (field, value) in event.item.values().iter().enumerate() {
+                for word in value.words() {
+                    let name = (field, word.text.as_str());
+                    let new = || {
+                        let counter = self.observe.memory.words.get(word.key).copied().unwrap_or_default();
+                        let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
+                        let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
+                        Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }
+                    };
+                    let place = match found.binary_search_by(|(known, _)| known.cmp(&name)) {
+                        Ok(at) => at,
+                        Err(at) => {
+                            found.insert(at, (name, new()));
+                            at
+                        }
+                    };
+                    let interest = &mut found[place].1;
+                    interest.events += 1;
+                    interest.last_ms = interest.last_ms.max(event.at.ms());
+                }
             }
         }
         let mut interests = Vec::with_capacity(found.len());

@@ -29,7 +29,7 @@ use crate::keyed::KeyMap;
 use crate::log::{Log, StoreOp, StoredFile, file_name, name_prefix, newest_generation};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
-use crate::score::{Ranker, word_keys};
+use crate::score::Ranker;
 use crate::state::{Adapt, Observe};
 use crate::time::Timestamp;
 use crate::words::words;
@@ -257,11 +257,17 @@ impl Engine {
     /// Queues the removal of the files that a rewrite has replaced.
     fn remove_files(&mut self, generation: u32, numbers: &[u32], files: &[StoredFile<'_>]) {
         let prefix = name_prefix(generation);
-        let mut names: Vec<String> = numbers.iter().map(|n| file_name(generation, *n)).collect();
-        names.extend(files.iter().filter(|f| f.name.starts_with(&prefix)).map(|f| f.name.to_string()));
-        names.sort_unstable();
-        names.dedup();
-        self.ops.extend(names.into_iter().map(|name| StoreOp::Remove { name }));
+        let known = numbers.iter().map(|n| file_name(generation, *n));
+        let found = files.iter().filter(|f| f.name.starts_with(&prefix)).map(|f| f.name.to_string());
+        let mut names: Vec<String> = Vec::new();
+        for name in known.chain(found) {
+            if let Err(at) = names.binary_search(&name) {
+                names.insert(at, name);
+            }
+        }
+        for name in names {
+            self.ops.push(StoreOp::Remove { name });
+        }
     }
 
     /// Moves what the log wants done behind what is already queued, joining appends to one file.
@@ -422,7 +428,7 @@ impl Engine {
             self.fixed.resize(from + width, 0.0);
         }
         if let Some(out) = self.fixed.get_mut(from..from + width) {
-            self.ranker.score_item(known.item.wire(), &mut word_keys(&known.item), out);
+            self.ranker.score_item(known.item.wire(), &known.item.word_keys(), out);
         }
     }
 

@@ -184,34 +184,58 @@ impl Engine {
     pub(crate) fn export_document(&self) -> Json {
         let schema = &self.schema;
         let consent = &self.control.consent;
-        let text = |text: &str| Json::Text(text.to_string());
         let mut events = Vec::new();
         for event in self.log.iter().flat_map(|l| l.events()) {
             events.push(export_event(schema, event));
         }
-        let block = |b: &Block| object([("field", text(&b.field)), ("value", text(&b.value))]);
-        let consent = object([
-            ("status", text(consent.status.as_str())),
-            ("policyVersion", text(&consent.policy_version)),
-            ("purposes", Json::List(consent.purposes.iter().map(|purpose| text(purpose)).collect())),
-            ("atMs", instant(consent.at_ms)),
-        ]);
-        object([
-            ("space", text(&schema.space)),
-            ("consent", consent),
-            ("personalisation", Json::Flag(self.control.personalisation)),
-            ("blocks", Json::List(self.control.blocks.iter().map(block).collect())),
-            ("events", Json::List(events)),
-        ])
+        let mut blocks = Vec::new();
+        for block in &self.control.blocks {
+            blocks.push(Object::default().text("field", Some(&block.field)).text("value", Some(&block.value)).close());
+        }
+        let consent = Object::default()
+            .text("status", Some(consent.status.as_str()))
+            .text("policyVersion", Some(&consent.policy_version))
+            .put("purposes", Json::List(consent.purposes.iter().cloned().map(Json::Text).collect()))
+            .put("atMs", instant(consent.at_ms));
+        Object::default()
+            .text("space", Some(&schema.space))
+            .put("consent", consent.close())
+            .put("personalisation", Json::Flag(self.control.personalisation))
+            .put("blocks", Json::List(blocks))
+            .put("events", Json::List(events))
+            .close()
     }
 }
 
-fn object<const N: usize>(entries: [(&'static str, Json); N]) -> Json {
-    listed(entries.to_vec())
-}
+/// An object that goes out, key by key.
+#[derive(Default)]
+struct Object(Vec<(String, Json)>);
 
-fn listed(entries: Vec<(&'static str, Json)>) -> Json {
-    Json::Object(entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
+impl Object {
+    #[inline(never)]
+    fn put(mut self, key: &str, value: Json) -> Self {
+        self.0.push((key.to_string(), value));
+        self
+    }
+
+    #[inline(never)]
+    fn text(self, key: &str, text: Option<&str>) -> Self {
+        self.put(key, Json::text_or_null(text))
+    }
+
+    #[inline(never)]
+    fn whole(self, key: &str, number: Option<u32>) -> Self {
+        self.put(key, Json::whole_or_null(number))
+    }
+
+    #[inline(never)]
+    fn number(self, key: &str, number: Option<f32>) -> Self {
+        self.put(key, Json::number_or_null(number))
+    }
+
+    fn close(self) -> Json {
+        Json::Object(self.0)
+    }
 }
 
 fn instant(ms: i64) -> Json {
@@ -233,14 +257,15 @@ impl<I: Iterator> LastPlace for I {
 const SAMPLED: u16 = Reason::Sampled as u16;
 
 fn export_event(schema: &Schema, event: &Event) -> Json {
-    let mut fields = Vec::new();
-    for (i, field) in schema.fields.iter().enumerate() {
-        let value = match event.item.value(i) {
+    let mut fields = Object::default();
+    for (field, value) in schema.fields.iter().zip(event.item.values()) {
+        fields = match value {
             Value::Absent => continue,
-            Value::Number(n) => Json::Real(f64::from(*n)),
-            Value::Words(words) => Json::List(words.iter().map(|w| Json::Text(w.text.clone())).collect()),
+            Value::Number(number) => fields.number(&field.name, Some(*number)),
+            Value::Words(words) => {
+                fields.put(&field.name, Json::List(words.iter().map(|word| Json::Text(word.text.clone())).collect()))
+            }
         };
-        fields.push((field.name.clone(), value));
     }
     let d = &event.detail;
     let surface = d.surface.and_then(|i| schema.surfaces.get(usize::from(i)));
@@ -250,25 +275,25 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         (_, Some(SAMPLED)) => "estimated",
         _ => "exact",
     };
-    object([
-        ("atMs", instant(event.at.ms())),
-        ("session", Json::Whole(event.session.into())),
-        ("action", Json::text_or_null(action.map(|a| a.name.as_str()))),
-        ("id", Json::Text(event.item.id().to_string())),
-        ("item", Json::Object(fields)),
-        ("surface", Json::text_or_null(surface.map(String::as_str))),
-        ("scene", Json::whole_or_null(d.scene)),
-        ("slate", Json::whole_or_null(d.slate)),
-        ("position", Json::whole_or_null(d.position)),
-        ("propensity", Json::number_or_null(d.propensity)),
-        ("choice", Json::text_or_null(Some(choice))),
-        ("reason", Json::whole_or_null(d.reason)),
-        ("value", Json::number_or_null(d.value)),
-        ("dwellMs", Json::whole_or_null(d.dwell_ms)),
-        ("difficulty", Json::number_or_null(d.difficulty)),
-        ("riskLevel", Json::whole_or_null(d.risk_level)),
-        ("groupId", Json::whole_or_null(d.group_id)),
-        ("prior", Json::number_or_null(d.prior)),
-        ("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect())),
-    ])
+    Object::default()
+        .put("atMs", instant(event.at.ms()))
+        .whole("session", Some(event.session))
+        .text("action", action.map(|a| a.name.as_str()))
+        .text("id", Some(event.item.id()))
+        .put("item", fields.close())
+        .text("surface", surface.map(String::as_str))
+        .whole("scene", d.scene.map(u32::from))
+        .whole("slate", d.slate)
+        .whole("position", d.position.map(u32::from))
+        .number("propensity", d.propensity)
+        .text("choice", Some(choice))
+        .whole("reason", d.reason.map(u32::from))
+        .number("value", d.value)
+        .whole("dwellMs", d.dwell_ms)
+        .number("difficulty", d.difficulty)
+        .whole("riskLevel", d.risk_level.map(u32::from))
+        .whole("groupId", d.group_id)
+        .number("prior", d.prior)
+        .put("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect()))
+        .close()
 }

@@ -158,8 +158,8 @@ fn labels(place: Place<'_>, actions: &[Action], mistakes: &mut Mistakes) -> Vec<
         let name = label.name();
         let at = ["labels", name];
         let unknown = words!("names an action that `actions` does not have");
-        let [positive, window, action, at_least] =
-            ["positive", "windowMinutes", "action", "atLeast"].map(|k| label.key(k));
+        let (positive, window) = (label.key("positive"), label.key("windowMinutes"));
+        let (action, at_least) = (label.key("action"), label.key("atLeast"));
         let rule = if positive.is_given() {
             let minutes = window.given().map_or(30.0, Place::number);
             mistakes.unless(

@@ -8,7 +8,6 @@ use crate::bundle::{Bundle, Head, Stack, Workspace};
 use crate::features::Layout;
 use crate::features::memory::Recent;
 use crate::head::Prior;
-use crate::item::Item;
 use crate::kernel::math::{ln_f64, sigmoid, sigmoid_x4};
 use crate::schema::Schema;
 use alloc::rc::Rc;
@@ -252,10 +251,10 @@ impl Ranker {
     ///
     /// # Shapes
     /// `words`: field of the schema and key of each word; `out`: [`Ranker::item_len`].
-    pub fn score_item(&self, wire: u64, words: &mut dyn Iterator<Item = (u16, u64)>, out: &mut [f32]) {
-        let mut known = Vec::new();
-        for (field, key) in words {
-            known.push((self.fields.get(usize::from(field)).copied().unwrap_or(u16::MAX), key));
+    pub fn score_item(&self, wire: u64, words: &[(u16, u64)], out: &mut [f32]) {
+        let mut known = words.to_vec();
+        for (field, _) in &mut known {
+            *field = self.fields.get(usize::from(*field)).copied().unwrap_or(u16::MAX);
         }
         self.stack.score_item(wire, &known, out);
     }
@@ -404,11 +403,6 @@ impl Ranker {
         }
         (out, past)
     }
-}
-
-/// Field and key of each of an item's words.
-pub fn word_keys(item: &Item) -> impl Iterator<Item = (u16, u64)> {
-    item.all_words().map(|(field, word)| (field as u16, word.key))
 }
 
 /// Probability of a logit.

@@ -209,7 +209,7 @@ impl Adapt {
         if example.label != 0 {
             return;
         }
-        ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
+        ranker.score_item(example.wire, example.words, &mut self.item);
         ranker.score_user(&mut self.at, example.dense, example.recent);
         let frozen = ranker.score_pair(&mut self.at, &self.item, example.dense);
         let mut input: Input = [0.0; Prior::MOST_FEATURES];

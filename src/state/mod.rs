@@ -6,4 +6,4 @@ mod observe;
 
 pub use adapt::{Adapt, Heads, LABELS_MOST, first_label};
 pub use clock::Clock;
-pub use observe::{Example, Observe, Unread, word_keys};
+pub use observe::{Example, Observe, Unread};

@@ -6,7 +6,6 @@ use crate::event::Event;
 use crate::features::counters::Increment;
 use crate::features::memory::{Memory, Recent};
 use crate::features::{Candidate, Context, Layout, scaled};
-use crate::item::Item;
 use crate::schema::{Role, Rule, Schema};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -50,11 +49,6 @@ struct Pending {
     position: Option<u16>,
     words: Vec<(u16, u64)>,
     dense: Vec<f32>,
-}
-
-/// Field and key of each of an item's words.
-pub fn word_keys(item: &Item) -> Vec<(u16, u64)> {
-    crate::score::word_keys(item).collect()
 }
 
 /// Examples that are counted and not read: their features, most of what a fold costs, are left out.
@@ -185,7 +179,7 @@ impl Observe {
         let number = |field| event.number(&self.schema, field);
         let candidate = Candidate { item: &event.item, number: &number, prior: event.detail.prior };
         self.layout.fill_pair(&self.schema, &self.memory, context, &rates, &candidate, &mut dense);
-        self.pending_of(event, now_ms, word_keys(&event.item), dense)
+        self.pending_of(event, now_ms, event.item.word_keys(), dense)
     }
 
     fn pending_of(&self, event: &Event, now_ms: i64, words: Vec<(u16, u64)>, dense: Vec<f32>) -> Pending {
@@ -213,8 +207,10 @@ impl Observe {
         memory.depth = memory.depth.saturating_add(1);
         memory.acts = memory.acts.saturating_add(increment.act as u32);
         memory.all.add(half_lives, now_ms, increment);
-        for (_, word) in event.item.all_words() {
-            memory.words.entry(word.key).add(half_lives, now_ms, increment);
+        for value in event.item.values() {
+            for word in value.words() {
+                memory.words.entry(word.key).add(half_lives, now_ms, increment);
+            }
         }
         if increment.trial > 0.0 || increment.hit > 0.0 {
             for (average, share) in memory.outcomes.iter_mut().zip([0.2, 0.05]) {

@@ -28,6 +28,8 @@ pub use update::{Delta, Ledger, Next, Op, Update};
 
 use core::fmt;
 
+use crate::codec::cut;
+
 /// The longest manifest or root file, in bytes.
 pub const MOST_FILE_BYTES: usize = 64 << 10;
 /// The most signatures on one file.
@@ -46,12 +48,14 @@ pub struct EngineVersion(pub u32, pub u32, pub u32);
 impl EngineVersion {
     /// Reads `major.minor.patch`; `None` where it is anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.').map(|part| {
+        let number = |part: &str| {
             let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
             if plain { part.parse::<u32>().ok() } else { None }
-        });
-        let version = Self(parts.next()??, parts.next()??, parts.next()??);
-        parts.next().is_none().then_some(version)
+        };
+        let (major, rest) = cut(text, b'.');
+        let (minor, patch) = cut(rest?, b'.');
+        // A fourth part would be no number.
+        Some(Self(number(major)?, number(minor)?, number(patch?)?))
     }
 
     /// The version of this engine.

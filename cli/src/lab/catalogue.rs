@@ -6,7 +6,7 @@ use std::rc::Rc;
 use zhiji::features::{Candidate, Context, Layout};
 use zhiji::item::Item;
 use zhiji::schema::Schema;
-use zhiji::score::{Ranker, word_keys};
+use zhiji::score::Ranker;
 use zhiji::state::Observe;
 
 /// All items, with what of their scores depends on themselves alone.
@@ -28,7 +28,7 @@ impl<'a> Catalogue<'a> {
         let width = ranker.item_len();
         let mut own = vec![0.0; width * items.len()];
         for (i, item) in items.iter().enumerate() {
-            ranker.score_item(item.wire(), &mut word_keys(item), &mut own[i * width..(i + 1) * width]);
+            ranker.score_item(item.wire(), &item.word_keys(), &mut own[i * width..(i + 1) * width]);
         }
         Self { schema, layout, items, priors: Vec::new(), own, width, dense: vec![0.0; layout.len()] }
     }

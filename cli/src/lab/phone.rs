@@ -97,7 +97,7 @@ impl<'a> Head<'a> {
     /// Logits of a task, or the scores by which items are ranked, without and with the head.
     fn score(&mut self, task: Option<usize>, example: &Example<'_>) -> (f32, f32) {
         self.learn(example.at_ms);
-        self.ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut self.item);
+        self.ranker.score_item(example.wire, example.words, &mut self.item);
         self.score_user(example.dense, example.recent);
         let item = core::mem::take(&mut self.item);
         let scores = self.both(task, &item, example.dense);

@@ -194,7 +194,7 @@ pub fn collect(
             if let Signal::New(example, origin, _) = signal
                 && example.label == label
             {
-                ranker.score_item(example.wire, &mut example.words.iter().copied(), &mut item);
+                ranker.score_item(example.wire, example.words, &mut item);
                 ranker.score_user(&mut at, example.dense, example.recent);
                 lessons.frozen.push(ranker.score_pair(&mut at, &item, example.dense));
                 ranker.read_pair(&item, example.dense, &mut input);

@@ -163,7 +163,7 @@ fn the_head_learns_what_the_frozen_model_cannot_say() {
         let mut sums = [0.0; 2];
         for n in 0..ITEMS {
             let mut item = vec![0.0; engine.ranker.item_len()];
-            engine.ranker.score_item(hash64(format!("sku{n}").as_bytes()), &mut core::iter::empty(), &mut item);
+            engine.ranker.score_item(hash64(format!("sku{n}").as_bytes()), &[], &mut item);
             let score = engine.adapt.score(&engine.ranker, -1.0, &item, &dense);
             sums[usize::from(n.is_multiple_of(3))] += score / if n.is_multiple_of(3) { 4.0 } else { 8.0 };
         }

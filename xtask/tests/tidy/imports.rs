@@ -106,9 +106,7 @@ impl Source {
             return Vec::new();
         }
         self.findings("is for src/wasm alone", |words| {
-            words
-                .iter()
-                .any(|word| matches!(word.as_str(), "wasm_bindgen" | "js_sys" | "serde_wasm_bindgen" | "web_sys"))
+            words.iter().any(|word| matches!(word.as_str(), "wasm_bindgen" | "js_sys" | "web_sys"))
         })
     }
 

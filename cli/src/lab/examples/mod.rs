@@ -393,7 +393,7 @@ pub fn collect(data: &Dataset, layout: &Rc<Layout>, wanted: &Wanted, rows: &mut 
     let mut place: HashMap<u64, u32> = HashMap::new();
     for item in data.catalogue() {
         place.insert(item.wire(), items.len() as u32);
-        let words = zhiji::score::word_keys(&item).collect();
+        let words = item.word_keys();
         items.push(CatalogueItem { id: item.id().into(), wire: item.wire(), words });
     }
     // As many buckets as keep one of them, standardised and as it was read, within the allowance.

@@ -166,7 +166,7 @@ fn what_learns_is_what_phones_compute() {
         for (probe, logit) in shop.examples.probes.iter().zip(&at.logits) {
             let known = |at: &u32| &shop.examples.catalogue.items[*at as usize];
             let entry = known(&probe.item);
-            ranker.score_item(entry.wire, &mut entry.words.iter().copied(), &mut item);
+            ranker.score_item(entry.wire, &entry.words, &mut item);
             let chosen = |at: &u32| zhiji::features::memory::Chosen {
                 wire: known(at).wire,
                 keys: known(at).words.iter().map(|(_, key)| *key).collect(),
