@@ -9,6 +9,11 @@
 
 extern crate alloc;
 
+/// Where memory comes from on phones: a third of the size of what the standard library brings, and as fast.
+#[cfg(zhiji_phone)]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 pub mod bandit;
 pub mod block;
 pub mod bundle;
