@@ -23,6 +23,7 @@ pub mod onnx;
 pub mod pack;
 pub mod phone;
 pub mod plot;
+pub mod prefetch;
 pub mod prior;
 pub mod quality;
 pub mod ranking;

@@ -1,5 +1,6 @@
 //! Examples in columns: features row by row, items by their places, the past as a place in the user's own sequence.
 
+use crate::lab::prefetch::prefetch;
 use std::io::{self, Read, Write};
 
 /// Stands where no position is known.
@@ -68,6 +69,21 @@ impl Chunk {
     #[inline]
     pub fn dense(&self, example: usize) -> &[f32] {
         &self.dense[example * self.width..][..self.width]
+    }
+
+    /// Asks for what is soon to be read of an example: all but its features and its user's past.
+    #[inline]
+    pub fn prefetch(&self, example: usize) {
+        prefetch(&self.item, example, 1);
+        prefetch(&self.label, example, 1);
+        prefetch(&self.positive, example, 1);
+        prefetch(&self.position, example, 1);
+    }
+
+    /// Asks for its features.
+    #[inline]
+    pub fn prefetch_dense(&self, example: usize) {
+        prefetch(&self.dense, example * self.width, self.width);
     }
 
     /// What the user had chosen lately, oldest first.

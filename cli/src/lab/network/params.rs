@@ -21,16 +21,19 @@ pub struct Tensor {
 
 impl Tensor {
     /// How many numbers are moved together: a row of a sparse tensor, all of another.
+    #[inline]
     pub fn width(&self) -> usize {
         if self.sparse { self.shape.get(1).copied().unwrap_or(1) } else { self.numbers.len() }
     }
 
     /// How many rows are moved by themselves: those of a sparse tensor, one of another.
+    #[inline]
     pub fn rows(&self) -> usize {
         if self.sparse { self.shape[0] } else { 1 }
     }
 
     /// One row of a sparse tensor.
+    #[inline]
     pub fn row(&self, row: u32) -> &[f32] {
         let width = self.width();
         &self.numbers[row as usize * width..][..width]

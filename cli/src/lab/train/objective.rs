@@ -5,6 +5,8 @@ use crate::lab::examples::{Catalogue, Chunk, NO_POSITION};
 use crate::lab::network::Task;
 use crate::lab::network::params::{Gradients, Tensor};
 use crate::lab::network::pass::{Batch, Noise};
+use crate::lab::network::wide;
+use crate::lab::prefetch::AHEAD;
 use anyhow::bail;
 use zhiji::kernel::math;
 
@@ -44,6 +46,29 @@ impl Alias {
     fn draw(&self, noise: &mut Noise) -> usize {
         let at = noise.below(self.share.len() as u32) as usize;
         if noise.uniform() < self.share[at] { at } else { self.other[at] as usize }
+    }
+}
+
+/// A logit that is held against a target of its own.
+struct Alone {
+    at: usize,
+    target: f32,
+    weight: f32,
+    /// Where among the offsets of places its own is, if it has one.
+    place: Option<usize>,
+}
+
+wide! {
+    /// Writes `ln(1 + eˣ)` and the logistic function of `x` for each of these logits.
+    fn logistic(logits: &[f32], losses: &mut [f32], guesses: &mut [f32]) {
+        let ((fours, rest), (losses, losses_rest)) = (logits.as_chunks::<4>(), losses.as_chunks_mut::<4>());
+        let (guesses, guesses_rest) = guesses.as_chunks_mut::<4>();
+        for ((x, loss), guess) in fours.iter().zip(losses).zip(guesses) {
+            (*loss, *guess) = (math::softplus_x4(*x), math::sigmoid_x4(*x));
+        }
+        for ((x, loss), guess) in rest.iter().zip(losses_rest).zip(guesses_rest) {
+            (*loss, *guess) = (math::softplus(*x), math::sigmoid(*x));
+        }
     }
 }
 
@@ -154,6 +179,9 @@ impl Objective {
             return;
         }
         for (at, example) in (0u32..).zip(examples) {
+            if let Some(next) = examples.get(at as usize + AHEAD) {
+                chunk.prefetch(*next as usize);
+            }
             let first = batch.items.len() as u32;
             batch.items.push(chunk.item[*example as usize]);
             if self.in_batch() {
@@ -188,6 +216,7 @@ impl Objective {
         let mut by_place = vec![0.0f32; mean.as_ref().map_or(0, |mean| mean.len() * PLACES)];
         let mut sum = 0.0;
         let mut scratch = Vec::new();
+        let (mut alone, mut read) = (Vec::new(), Vec::new());
         for (user, example) in batch.users.iter().enumerate() {
             let example = *example as usize;
             let label = usize::from(chunk.label[example]);
@@ -210,20 +239,31 @@ impl Objective {
                     continue;
                 }
                 let mut logit = logits[at];
+                let mut by = None;
                 if let (Some(tensor), Some(mean), true) = (self.positions, &mean, place != NO_POSITION) {
-                    let place = usize::from(place).min(PLACES - 1);
-                    logit += offsets[tensor].numbers[label * PLACES + place] - mean[label];
+                    let place = label * PLACES + usize::from(place).min(PLACES - 1);
+                    logit += offsets[tensor].numbers[place] - mean[label];
+                    by = Some(place);
                 }
-                let target = f32::from(u8::from(positive));
-                let (loss, slope) = match self.loss {
-                    Loss::Squared => (0.5 * (logit - target) * (logit - target), logit - target),
-                    _ => (math::softplus(logit) - target * logit, math::sigmoid(logit) - target),
-                };
-                sum += f64::from(weight * loss);
-                slopes[at] = weight * share * slope;
-                if !by_place.is_empty() && place != NO_POSITION {
-                    by_place[label * PLACES + usize::from(place).min(PLACES - 1)] += slopes[at];
-                }
+                alone.push(Alone { at, target: f32::from(u8::from(positive)), weight, place: by });
+                read.push(logit);
+            }
+        }
+        let (mut losses, mut guesses) = (vec![0.0; read.len()], vec![0.0; read.len()]);
+        if self.loss == Loss::Squared {
+            guesses.copy_from_slice(&read);
+        } else {
+            logistic(&read, &mut losses, &mut guesses);
+        }
+        for ((Alone { at, target, weight, place }, logit), (loss, guess)) in
+            alone.iter().zip(&read).zip(losses.iter().zip(&guesses))
+        {
+            let slope = guess - target;
+            let loss = if self.loss == Loss::Squared { 0.5 * slope * slope } else { loss - target * logit };
+            sum += f64::from(weight * loss);
+            slopes[*at] = weight * share * slope;
+            if let Some(place) = place {
+                by_place[*place] += slopes[*at];
             }
         }
         if let (Some(tensor), Some(gradients)) = (self.positions, gradients) {

@@ -7,7 +7,9 @@ use super::settings::{Optimiser, Settings};
 use super::shadow::{Means, Rows as MeanRows, Shadow};
 use crate::lab::network::params::{Gradient, Gradients, Params, Rows, Tensor, cut};
 use crate::lab::network::wide;
+use crate::lab::prefetch::{AHEAD, prefetch};
 use rayon::prelude::*;
+use zhiji::block::real::axpy;
 
 /// What an optimiser keeps of each number, and how often each row was moved.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,18 +33,18 @@ struct Adam {
     step: f32,
 }
 
-wide! {
-    fn adam(with: Adam, w: &mut [f32], slopes: &[f32], first: &mut [f32], second: &mut [f32]) {
-        let (b1, b2) = with.beta;
-        for (((w, slope), m), v) in w.iter_mut().zip(slopes).zip(first).zip(second) {
-            *m = b1 * *m + (1.0 - b1) * slope;
-            *v = b2 * *v + (1.0 - b2) * (slope * slope);
-            *w -= with.step * *m / ((*v / with.correction).sqrt() + with.epsilon);
-        }
+#[inline(always)]
+fn adam(with: Adam, w: &mut [f32], slopes: &[f32], first: &mut [f32], second: &mut [f32]) {
+    let (b1, b2) = with.beta;
+    for (((w, slope), m), v) in w.iter_mut().zip(slopes).zip(first).zip(second) {
+        *m = b1 * *m + (1.0 - b1) * slope;
+        *v = b2 * *v + (1.0 - b2) * (slope * slope);
+        *w -= with.step * *m / ((*v / with.correction).sqrt() + with.epsilon);
     }
 }
 
 /// Adds a penalty's derivative.
+#[inline(always)]
 fn penalise(slopes: &mut [f32], w: &[f32], l2: f32) {
     if l2 > 0.0 {
         slopes.iter_mut().zip(w).for_each(|(slope, w)| *slope += l2 * w);
@@ -167,7 +169,7 @@ impl Stepper {
             }
         }
         let rule = &self.rule;
-        pieces.into_par_iter().with_max_len(1).for_each(|piece| piece.step(rule, step));
+        pieces.into_par_iter().with_max_len(1).for_each(|mut piece| take(&mut piece, rule, step));
     }
 
     /// Cuts a gradient that is too long. Its length is that of the sum over all workers, which the first then has alone.
@@ -187,21 +189,35 @@ impl Stepper {
     }
 }
 
-impl Piece<'_> {
-    /// Moves its rows, as far as they were met.
-    fn step(mut self, rule: &Rule, step: Step) {
-        let found = std::mem::take(&mut self.found);
-        if let Some(Gradient::Whole(sums)) = found.first() {
-            let mut slopes = sums.clone();
-            for other in &found[1..] {
-                if let Gradient::Whole(sums) = other {
-                    slopes.iter_mut().zip(sums).for_each(|(slope, x)| *slope += x);
-                }
-            }
-            let l2 = if self.penalised { step.l2.0 } else { 0.0 };
-            self.row(rule, 0, &mut slopes, (step.rate, l2));
-            return;
+wide! {
+    /// Moves the rows of a piece, as far as they were met.
+    fn take(piece: &mut Piece<'_>, rule: &Rule, step: Step) {
+        let found = std::mem::take(&mut piece.found);
+        match found.first() {
+            Some(Gradient::Whole(sums)) => piece.whole(rule, step, (sums, &found[1..])),
+            Some(Gradient::Rows(_)) => piece.rows(rule, step, &found),
+            None => {}
         }
+    }
+}
+
+impl Piece<'_> {
+    /// Moves a tensor that is moved whole.
+    #[inline(always)]
+    fn whole(&mut self, rule: &Rule, step: Step, (sums, others): (&[f32], &[&Gradient])) {
+        let mut slopes = sums.to_vec();
+        for other in others {
+            if let Gradient::Whole(sums) = other {
+                axpy(1.0, sums, &mut slopes);
+            }
+        }
+        let l2 = if self.penalised { step.l2.0 } else { 0.0 };
+        self.row(rule, 0, &mut slopes, (step.rate, l2));
+    }
+
+    /// Moves those rows that any worker met.
+    #[inline(always)]
+    fn rows(&mut self, rule: &Rule, step: Step, found: &[&Gradient]) {
         let rows = found.iter().filter_map(|gradient| match gradient {
             Gradient::Rows(rows) => Some(rows),
             Gradient::Whole(_) => None,
@@ -209,15 +225,19 @@ impl Piece<'_> {
         let found: Vec<&Rows> = rows.collect();
         let mut slopes = vec![0.0; self.width];
         for (number, own) in found.iter().enumerate() {
-            for at in self.places(own) {
-                let row = own.met[at];
+            let places = self.places(own);
+            for (next, at) in places.iter().enumerate() {
+                if let Some(later) = places.get(next + AHEAD) {
+                    self.prefetch(own.met[*later]);
+                }
+                let row = own.met[*at];
                 if found[..number].iter().any(|earlier| earlier.get(row).is_some()) {
                     continue;
                 }
-                slopes.copy_from_slice(&own.sums[at * self.width..][..self.width]);
-                let mut times = own.times[at];
+                slopes.copy_from_slice(&own.sums[*at * self.width..][..self.width]);
+                let mut times = own.times[*at];
                 for (sums, more) in found[number + 1..].iter().filter_map(|later| later.get(row)) {
-                    slopes.iter_mut().zip(sums).for_each(|(slope, x)| *slope += x);
+                    axpy(1.0, sums, &mut slopes);
                     times += more;
                 }
                 // The penalty of a row is spread over the examples that meet it.
@@ -228,7 +248,18 @@ impl Piece<'_> {
         }
     }
 
+    /// Asks for a row and what is kept of it.
+    #[inline(always)]
+    fn prefetch(&self, row: u32) {
+        let row = row as usize - self.from;
+        for list in [&self.w, &self.first, &self.second] {
+            prefetch(list, row * self.width, self.width);
+        }
+        prefetch(self.steps, row, 1);
+    }
+
     /// Where among the met rows those of the piece are.
+    #[inline(always)]
     fn places(&self, rows: &Rows) -> Vec<usize> {
         let (from, count) = (self.from as u32, self.steps.len() as u32);
         let mut places = vec![0; rows.met.len()];
@@ -243,6 +274,7 @@ impl Piece<'_> {
     }
 
     /// Moves one row, counted from the first of the piece.
+    #[inline(always)]
     fn row(&mut self, rule: &Rule, row: usize, slopes: &mut [f32], (rate, l2): (f32, f32)) {
         let (from, to) = (row * self.width, row * self.width + slopes.len());
         let w = &mut self.w[from..to];
@@ -276,6 +308,7 @@ impl Rule {
     }
 
     /// Moves the weights `w`, for the `t`th time, by these derivatives.
+    #[inline(always)]
     fn apply(
         &self,
         t: u32,

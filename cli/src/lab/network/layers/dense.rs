@@ -4,6 +4,7 @@ use super::super::build::{Builder, Keys, Made};
 use super::super::pass::{At, Side};
 use super::super::{Held, Layer, Params, Written};
 use crate::lab::examples::Standard;
+use crate::lab::prefetch::AHEAD;
 use anyhow::bail;
 use serde_json::{Value, json};
 
@@ -40,6 +41,10 @@ pub fn gather(at: &mut At<'_>, places: &[u32], out: &mut Vec<f32>) {
     out.reserve(rows * places.len());
     let all = places.iter().copied().eq(0..at.chunk.width() as u32);
     for row in 0..rows {
+        if row + AHEAD < rows {
+            let user = at.batch.read(at.own.side, row + AHEAD, Side::User);
+            at.chunk.prefetch_dense(at.batch.users[user] as usize);
+        }
         let user = at.batch.read(at.own.side, row, Side::User);
         let dense = at.chunk.dense(at.batch.users[user] as usize);
         if all {

@@ -11,14 +11,14 @@
 //! which is what multiplying `(x_i − m_i)(x_j − m_j)` out gives.
 
 use super::super::build::{Builder, First, Keys, Made, Words};
-use super::super::matrix;
-use super::super::params::Params;
-use super::super::pass::{At, Side};
+use super::super::matrix::{self, axpy, wide};
+use super::super::params::{Gradients, Params};
+use super::super::pass::{At, Batch, Side};
 use super::super::{Held, Layer, Written};
 use super::dense;
+use crate::lab::prefetch::{AHEAD, prefetch};
 use anyhow::bail;
 use serde_json::{Value, json};
-use zhiji::kernel;
 
 struct Fm {
     dim: usize,
@@ -89,74 +89,102 @@ pub fn build(builder: &mut Builder<'_>, keys: &mut Keys<'_>) -> anyhow::Result<M
     Ok((Box::new(fm), Side::Pair, 1))
 }
 
+wide! {
+    /// Writes a block's numbers, and adds the factors of words to `sums`, which has those of the dense features.
+    fn scores(fm: &Fm, params: &Params, batch: &Batch, x: &[f32], half: &[f32], sums: &mut [f32], out: &mut [f32]) {
+        let (bias, weight) = (params[fm.bias].numbers[0], &params[fm.weight].numbers);
+        let width = weight.len();
+        for (row, (slot, sum)) in out.iter_mut().zip(sums.chunks_exact_mut(fm.dim)).enumerate() {
+            let mut own = alone(weight, half, &x[row * width..][..width]);
+            if let Some(hashed) = &fm.hashed {
+                if let Some((_, item)) = batch.pairs.get(row + AHEAD) {
+                    for bucket in hashed.words.of(batch.items[*item as usize]) {
+                        prefetch(&params[hashed.factors].numbers, *bucket as usize * fm.dim, fm.dim);
+                    }
+                }
+                for bucket in hashed.words.of(batch.items[batch.read(Side::Pair, row, Side::Item)]) {
+                    let factors = params[hashed.factors].row(*bucket);
+                    own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * matrix::dot(factors, factors);
+                    axpy(1.0, factors, sum);
+                }
+            }
+            *slot = bias + (own + 0.5 * matrix::dot(sum, sum));
+        }
+    }
+}
+
+wide! {
+    /// Adds the gradients of the dense weights, writes what comes back to the squares of dense factors, and turns the sums of factors into derivatives.
+    fn dense_back(slopes: &[f32], x: &[f32], sums: &mut [f32], weight: &mut [f32], squares: &mut [f32]) {
+        let (width, dim) = (weight.len(), sums.len() / slopes.len().max(1));
+        for (row, slope) in slopes.iter().enumerate() {
+            let x = &x[row * width..][..width];
+            for ((weight, square), x) in weight.iter_mut().zip(&mut *squares).zip(x) {
+                let by = slope * x;
+                *weight += by;
+                *square += by * x;
+            }
+            sums[row * dim..][..dim].iter_mut().for_each(|s| *s *= slope);
+        }
+    }
+}
+
+wide! {
+    /// Adds the gradients of words, `by_sums` being the derivatives by the sums of factors.
+    fn hashed_back(
+        hashed: &Hashed,
+        params: &Params,
+        batch: &Batch,
+        slopes: &[f32],
+        by_sums: &[f32],
+        gradients: &mut Gradients,
+    ) {
+        let factors = &params[hashed.factors];
+        for ((row, slope), by_sum) in slopes.iter().enumerate().zip(by_sums.chunks_exact(factors.width())) {
+            for bucket in hashed.words.of(batch.items[batch.read(Side::Pair, row, Side::Item)]) {
+                gradients.row(hashed.weight, *bucket)[0] += slope;
+                let into = gradients.row(hashed.factors, *bucket);
+                for ((into, s), v) in into.iter_mut().zip(by_sum).zip(factors.row(*bucket)) {
+                    *into += s - slope * v;
+                }
+            }
+        }
+    }
+}
+
 impl Layer for Fm {
     fn forward(&self, at: &mut At<'_>) {
         let (rows, dim, width) = (at.rows(), self.dim, self.places.len());
-        let mut x = std::mem::take(&mut at.scratch[X]);
+        let [mut x, mut half, mut sums] = [X, HALF, SUM].map(|list| std::mem::take(&mut at.scratch[list]));
         dense::gather(at, &self.places, &mut x);
-        let params = at.params;
-        let (weight, factors) = (&params[self.weight].numbers, &params[self.factors].numbers);
-        let half = &mut at.scratch[HALF];
+        let factors = &at.params[self.factors].numbers;
         half.clear();
-        half.extend(factors.chunks_exact(dim).map(|row| 0.5 * kernel::dot(row, row)));
-        let half = std::mem::take(half);
-        let sum = &mut at.scratch[SUM];
-        sum.clear();
-        sum.resize(rows * dim, 0.0);
-        matrix::add_product(&x, factors, sum, (rows, width, dim));
-        let bias = params[self.bias].numbers[0];
-        for (row, (slot, sum)) in at.own.out.iter_mut().zip(sum.chunks_exact_mut(dim)).enumerate() {
-            let mut own = alone(weight, &half, &x[row * width..][..width]);
-            if let Some(hashed) = &self.hashed {
-                let item = at.batch.items[at.batch.read(Side::Pair, row, Side::Item)];
-                for bucket in hashed.words.of(item) {
-                    let factors = params[hashed.factors].row(*bucket);
-                    own += params[hashed.weight].numbers[*bucket as usize] - 0.5 * kernel::dot(factors, factors);
-                    kernel::axpy(1.0, factors, sum);
-                }
-            }
-            *slot = bias + (own + 0.5 * kernel::dot(sum, sum));
-        }
-        (at.scratch[X], at.scratch[HALF]) = (x, half);
+        half.extend(factors.chunks_exact(dim).map(|row| 0.5 * matrix::dot(row, row)));
+        sums.clear();
+        sums.resize(rows * dim, 0.0);
+        matrix::add_product(&x, factors, &mut sums, (rows, width, dim));
+        scores(self, at.params, at.batch, &x, &half, &mut sums, &mut at.own.out);
+        (at.scratch[X], at.scratch[HALF], at.scratch[SUM]) = (x, half, sums);
     }
 
     fn backward(&self, at: &mut At<'_>) {
         let (rows, dim, width) = (at.rows(), self.dim, self.places.len());
-        let params = at.params;
-        at.gradients.whole(self.bias)[0] += at.own.slope.iter().sum::<f32>();
-        let (x, mut sum) = (std::mem::take(&mut at.scratch[X]), std::mem::take(&mut at.scratch[SUM]));
-        let mut squares = std::mem::take(&mut at.scratch[SQUARES]);
+        let slopes = &at.own.slope;
+        at.gradients.whole(self.bias)[0] += slopes.iter().sum::<f32>();
+        let [x, mut sums, mut squares] = [X, SUM, SQUARES].map(|list| std::mem::take(&mut at.scratch[list]));
         squares.clear();
         squares.resize(width, 0.0);
-        let weight = at.gradients.whole(self.weight);
-        let slopes = &at.own.slope;
-        for (row, (slope, sum)) in slopes.iter().zip(sum.chunks_exact_mut(dim)).enumerate() {
-            let x = &x[row * width..][..width];
-            for ((weight, square), x) in weight.iter_mut().zip(&mut squares).zip(x) {
-                *weight += slope * x;
-                *square += slope * x * x;
-            }
-            sum.iter_mut().for_each(|s| *s *= slope);
-        }
+        dense_back(slopes, &x, &mut sums, at.gradients.whole(self.weight), &mut squares);
         let factors = at.gradients.whole(self.factors);
-        matrix::add_transposed_product(&x, &sum, factors, (rows, width, dim));
-        let own = params[self.factors].numbers.chunks_exact(dim);
+        matrix::add_transposed_product(&x, &sums, factors, (rows, width, dim));
+        let own = at.params[self.factors].numbers.chunks_exact(dim);
         for ((slope, row), square) in factors.chunks_exact_mut(dim).zip(own).zip(&squares) {
-            kernel::axpy(-square, row, slope);
+            axpy(-square, row, slope);
         }
         if let Some(hashed) = &self.hashed {
-            for ((row, slope), by_sum) in slopes.iter().enumerate().zip(sum.chunks_exact(dim)) {
-                let item = at.batch.items[at.batch.read(Side::Pair, row, Side::Item)];
-                for bucket in hashed.words.of(item) {
-                    at.gradients.row(hashed.weight, *bucket)[0] += slope;
-                    let into = at.gradients.row(hashed.factors, *bucket);
-                    for ((into, s), v) in into.iter_mut().zip(by_sum).zip(params[hashed.factors].row(*bucket)) {
-                        *into += s - slope * v;
-                    }
-                }
-            }
+            hashed_back(hashed, at.params, at.batch, slopes, &sums, at.gradients);
         }
-        (at.scratch[X], at.scratch[SUM], at.scratch[SQUARES]) = (x, sum, squares);
+        (at.scratch[X], at.scratch[SUM], at.scratch[SQUARES]) = (x, sums, squares);
     }
 
     fn spec(&self) -> Value {
