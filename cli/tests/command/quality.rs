@@ -46,6 +46,7 @@ fn folder(splits: &[&str]) -> TempDir {
 const SMALL: &str = "
 [forecast]
 widths = [[4], [4, 6]]
+biases = [[], [1, 0.9]]
 penalties = [100]
 constants = [0]
 slopes = [0.06]

@@ -77,7 +77,7 @@ fn play(
                     std::iter::once(1.0).chain(v.iter().map(|x| f64::from(*x))).collect()
                 })
                 .collect();
-            let rate = |at: &usize| f64::from(world.frozen.base + world.frozen.rate[person[*at].0]);
+            let rate = |at: &usize| f64::from(world.frozen.base + world.frozen.rate()[person[*at].0]);
             let frozen: Vec<f64> = order[..OPTIONS].iter().map(rate).collect();
             let drawn = {
                 let mut normals = vec![0.0; d];
@@ -184,7 +184,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let data = bench.ratings.write(bench.items, "like", like, 0.0, &folder, &bench.source())?;
     let mut rows = Rows::new(0.0);
     let values = Values::read(&data, seed, &mut rows)?;
-    let frozen = values.fit_one(PARTS, &[WIDTH], seed);
+    let frozen = values.fit_one(PARTS, &[WIDTH], &[], seed);
     let everyone = people(&data, values.places(), like, &mut rows)?;
     let world = World { frozen: &frozen, seed };
     let of = |part: Split| -> Vec<(u32, Person)> {

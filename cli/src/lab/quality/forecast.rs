@@ -41,29 +41,34 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let mut every: Vec<usize> = tried.widths.concat();
     every.sort_unstable();
     every.dedup();
-    let mut fitted = values.fit(&every, seed);
+    let mut decays: Vec<f32> = tried.biases.concat();
+    decays.sort_unstable_by(f32::total_cmp);
+    decays.dedup();
+    let mut fitted = values.fit(&every, &decays, seed);
     let examples = taste::collect(&data, &layout, &values, &fitted, &mut rows)?;
     check(&examples, bench)?;
-    let mut best: Option<(f64, &[usize], f64, Linear)> = None;
+    let mut best: Option<(f64, &[usize], &[f32], f64, Linear)> = None;
     for widths in &tried.widths {
-        let columns = columns(layout.len(), &every, widths);
-        for &l2 in &tried.penalties {
-            let trained = Linear::fit(&examples, &columns, l2)?;
-            let loss = trained.loss(&examples, Split::Valid);
-            eprintln!("  vectors of {widths:?}, l2 {l2}: log-loss {loss:.4} on valid");
-            if best.as_ref().is_none_or(|(least, ..)| loss < least - MARGIN) {
-                best = Some((loss, widths, l2, trained));
+        for biases in &tried.biases {
+            let columns = columns(layout.len(), (&every, widths), (&decays, biases));
+            for &l2 in &tried.penalties {
+                let trained = Linear::fit(&examples, &columns, l2)?;
+                let loss = trained.loss(&examples, Split::Valid);
+                eprintln!("  vectors of {widths:?}, biases of {biases:?}, l2 {l2}: log-loss {loss:.4} on valid");
+                if best.as_ref().is_none_or(|(least, ..)| loss < least - MARGIN) {
+                    best = Some((loss, widths, biases, l2, trained));
+                }
             }
         }
     }
-    let (loss, widths, l2, trained) = best.context("the list of configurations is empty")?;
+    let (loss, widths, biases, l2, trained) = best.context("the list of configurations is empty")?;
     let frozen = fitted.pop().context("what all people say of the items")?;
-    let plain = pack(&trained, &examples, (&values, &frozen, widths), &data.schema, &layout)?;
+    let plain = pack(&trained, &examples, (&values, &frozen, widths, biases), &data.schema, &layout)?;
     let (bytes, head) = head::choose(&data, &layout, &plain, tried, &mut rows)?;
     bench.record.note(format!(
-        "{}: of {} configurations, vectors of {widths:?} and l2 {l2} are best on valid, log-loss {loss:.4}; {head}",
+        "{}: of {} configurations, vectors of {widths:?}, biases of {biases:?} and l2 {l2} are best on valid, log-loss {loss:.4}; {head}",
         bench.protocol.name(),
-        tried.widths.len() * tried.penalties.len(),
+        tried.widths.len() * tried.biases.len() * tried.penalties.len(),
     ));
     bench.keep(&bytes)?;
     let ranker = model::open(&bytes, &data.schema, &layout)?;
@@ -77,17 +82,19 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     baselines(bench, &examples, &layout)
 }
 
-/// The columns of an example that a model reads which has the factors of these widths, out of `every` width that there is.
-fn columns(own: usize, every: &[usize], widths: &[usize]) -> Vec<usize> {
-    let read = every.iter().enumerate().filter(|(_, width)| widths.contains(width));
-    (0..=own).chain(read.flat_map(|(at, _)| [own + 1 + 2 * at, own + 2 + 2 * at])).collect()
+/// The columns of an example that a model reads which has the factors of these widths and the biases of these decays, each out of all that there are.
+fn columns(own: usize, widths: (&[usize], &[usize]), biases: (&[f32], &[f32])) -> Vec<usize> {
+    let read = widths.0.iter().map(|width| widths.1.contains(width));
+    let read = read.chain(biases.0.iter().map(|decay| biases.1.contains(decay)));
+    let pairs = read.enumerate().filter(|(_, read)| *read);
+    (0..=own).chain(pairs.flat_map(|(at, _)| [own + 1 + 2 * at, own + 2 + 2 * at])).collect()
 }
 
-/// The bundle: features weighed by `wide`, the item's rate and means by `bias`, the user's tastes by `ridge` and `vector`.
+/// The bundle: features weighed by `wide`, the item's rate and means by `bias`, the user's tastes by `ridge` and `vector`, biases by `ridge` and `mlp`.
 fn pack(
     trained: &Linear,
     examples: &Examples,
-    (values, frozen, widths): (&Values, &Frozen, &[usize]),
+    (values, frozen, widths, biases): (&Values, &Frozen, &[usize], &[f32]),
     schema: &Schema,
     layout: &Layout,
 ) -> anyhow::Result<Vec<u8>> {
@@ -112,8 +119,9 @@ fn pack(
         vec!["wide".to_string(), "rate_bias".into()],
         vec![1.0, gains[0]],
     );
-    let mut kept = Frozen { factors: Vec::new(), ..frozen.clone() };
-    for (factors, gains) in frozen.factors.iter().zip(gains[1..].chunks(2)) {
+    let mut kept = Frozen { factors: Vec::new(), biases: biases.to_vec(), ..frozen.clone() };
+    let (of_widths, of_biases) = gains[1..].split_at(2 * frozen.factors.len());
+    for (factors, gains) in frozen.factors.iter().zip(of_widths.chunks(2)) {
         if !widths.contains(&factors.width) {
             continue;
         }
@@ -127,6 +135,24 @@ fn pack(
         by.extend([gains[1], gains[0] - gains[1]]);
         kept.factors.push(factors.clone());
     }
+    let mut tensors = Weights::default();
+    if !biases.is_empty() {
+        blocks.push(json!({ "block": "item", "name": taste::LEVELS[1] }));
+        let (mut read, mut weight) = (Vec::new(), Vec::new());
+        for (at, decay) in biases.iter().enumerate() {
+            let own = frozen.biases.iter().position(|d| d == decay).context("a decay that was fitted")?;
+            for (level, gain) in taste::LEVELS.iter().zip(&of_biases[2 * own..]) {
+                let name = taste::bias_name(level, at);
+                blocks.push(json!({ "block": "ridge", "name": name, "of": [level], "decay": decay }));
+                read.push(name);
+                weight.push(*gain);
+            }
+        }
+        blocks.push(json!({ "block": "mlp", "name": "user_bias", "of": read, "widths": [1] }));
+        tensors.add("user_bias.0.weight", &[1, weight.len()], Held::Singles(weight));
+        of.push("user_bias".into());
+        by.push(1.0);
+    }
     let features: Vec<&str> = picks.iter().map(|&pick| layout.names()[pick].as_str()).collect();
     let fields: Vec<&str> = schema
         .fields
@@ -134,7 +160,6 @@ fn pack(
         .map(|field| field.name.as_str())
         .filter(|name| features.iter().any(|f| f.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))))
         .collect();
-    let mut tensors = Weights::default();
     let [weight, mean, scale] = parts;
     for (name, of) in [("wide.weight", weight), ("wide.mean", mean), ("wide.scale", scale), ("wide.bias", vec![bias])] {
         tensors.add(name, &[of.len()], Held::Singles(of));
@@ -258,8 +283,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_reads_the_features_the_rate_and_the_factors_of_its_own_widths() {
-        assert_eq!(columns(2, &[8, 16, 32], &[32, 8]), [0, 1, 2, 3, 4, 7, 8]);
-        assert_eq!(columns(2, &[8, 16, 32], &[16]), [0, 1, 2, 5, 6]);
+    fn a_model_reads_the_features_the_rate_the_factors_of_its_own_widths_and_its_own_biases() {
+        assert_eq!(columns(2, (&[8, 16, 32], &[32, 8]), (&[0.5, 1.0], &[])), [0, 1, 2, 3, 4, 7, 8]);
+        assert_eq!(columns(2, (&[8, 16, 32], &[16]), (&[0.5, 1.0], &[1.0])), [0, 1, 2, 5, 6, 11, 12]);
     }
 }

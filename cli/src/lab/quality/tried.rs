@@ -22,6 +22,8 @@ pub struct Tried {
 pub struct Forecast {
     /// Widths of the items' vectors: where there are several, each has a taste of its own.
     pub widths: Vec<Vec<usize>>,
+    /// Decays of the user's own bias: what each judgement counts against the one after it; where there are several, each is a number of its own.
+    pub biases: Vec<Vec<f32>>,
     /// Penalties of the linear model's squared weights.
     pub penalties: Vec<f64>,
     /// Deviations of the personal head's constant; with 0 it stays where it is.
@@ -64,6 +66,7 @@ impl Default for Forecast {
     fn default() -> Self {
         Self {
             widths: vec![vec![16], vec![32], vec![16, 32]],
+            biases: vec![vec![], vec![1.0], vec![1.0, 0.95]],
             penalties: vec![1_000.0, 100.0, 10.0],
             constants: vec![0.0, 0.1, 0.2],
             slopes: vec![0.0, 0.03, 0.06, 0.1],
@@ -118,6 +121,11 @@ impl Tried {
         let Self { forecast, next, choose } = self;
         let widths: Vec<u32> = forecast.widths.concat().iter().map(|w| *w as u32).collect();
         within("forecast.widths", &widths, 1.0, 64.0)?;
+        if forecast.biases.is_empty() {
+            bail!("`forecast.biases`: give a list of lists; an empty one among them leaves biases out");
+        }
+        let decays = [&forecast.biases.concat()[..], &[1.0]].concat();
+        within("forecast.biases", &decays, 0.01, 1.0)?;
         within("forecast.penalties", &forecast.penalties, 1e-3, 1e9)?;
         within("forecast.constants", &forecast.constants, 0.0, 10.0)?;
         within("forecast.slopes", &forecast.slopes, 0.0, 10.0)?;
@@ -159,6 +167,8 @@ mod tests {
         assert!(said("[next]\ndecays = []").contains("next.decays"));
         assert!(said("[next]\ndecays = [1.5]").contains("from 0.01 to 1"));
         assert!(said("[forecast]\nwidths = [[16, 65]]").contains("forecast.widths"));
+        assert!(said("[forecast]\nbiases = []").contains("forecast.biases"));
+        assert!(said("[forecast]\nbiases = [[1, 0]]").contains("from 0.01 to 1"));
         assert!(said("[forecast]\nwidth = [16]").contains("unknown field `width`"));
         assert!(said("[choose]\nepsilons = [nan]").contains("choose.epsilons"));
     }
