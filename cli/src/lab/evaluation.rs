@@ -69,6 +69,8 @@ pub struct Evaluation {
     pub intervals_without_head: Intervals,
     /// `all` by the number of earlier events.
     pub by_earlier_events: Vec<Bucket<Metrics>>,
+    /// 95 % intervals of `all` by the number of earlier events.
+    pub intervals_by_earlier_events: Vec<Bucket<Intervals>>,
     /// `without_head` by the number of earlier events.
     pub by_earlier_events_without_head: Vec<Bucket<Metrics>>,
     /// Forecasts against outcomes.
@@ -213,12 +215,19 @@ pub fn evaluate(
         intervals: drawn.intervals(),
         intervals_without_head: resampler.draw_scores(&frozen).intervals(),
         by_earlier_events: buckets(metrics::by_earlier(&scored)?),
+        intervals_by_earlier_events: buckets(intervals_by_earlier(&scored, &resampler)),
         by_earlier_events_without_head: buckets(metrics::by_earlier(&frozen)?),
         reliability: reliability(&scored),
         reliability_without_head: reliability(&frozen),
         against,
         ranking: rank(data, layout, ranker, &scored, plan, &resampler, rows)?,
     })
+}
+
+/// Intervals of each bucket of earlier events, over the people who have examples in it.
+fn intervals_by_earlier(scored: &[Scored], resampler: &Resampler) -> Vec<(&'static str, Intervals)> {
+    let of = metrics::split_by_earlier(scored).into_iter();
+    of.map(|(name, bucket)| (name, resampler.draw_scores(&bucket).intervals())).collect()
 }
 
 fn rank(

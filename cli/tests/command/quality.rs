@@ -162,6 +162,43 @@ fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
     }
 }
 
+/// What the lab says of an example in training, the phone must say of it with the bundle: tastes, biases and levels are computed twice.
+#[test]
+fn the_phone_says_what_the_model_said_when_it_was_chosen() {
+    let dir = folder(&["colduser"]);
+    let (out, config) = (dir.path().join("out"), dir.path().join("biases.toml"));
+    fs::write(&config, SMALL.replace("[[], [1, 0.9]]", "[[0.9, 0.5]]").replace("[[4], [4, 6]]", "[[4, 6]]")).unwrap();
+    let [data, to, config] = [dir.path(), &out, &config].map(|path| path.to_str().unwrap());
+    let text = done(&["quality", data, "--out", to, "--config", config, "--protocol", "B"]);
+    let chosen = text.split("best on valid, log-loss ").nth(1).and_then(|rest| rest.get(..6)).unwrap();
+    let bundle = out.join("B/model.safetensors");
+    let (spec, _) = parts(&fs::read(&bundle).unwrap());
+    let blocks = spec["ranker"]["blocks"].as_array().unwrap();
+    let decays: Vec<f64> =
+        blocks.iter().filter(|b| b["block"] == "ridge").filter_map(|b| b["decay"].as_f64()).collect();
+    assert_eq!(decays.iter().filter(|d| **d < 1.0).count(), 4, "two decays by two levels: {decays:?}");
+    let folder = out.join("B");
+    let [folder, bundle] = [&folder, &bundle].map(|path| path.to_str().unwrap());
+    let on = ["--on", "valid", "--json", "--rankings", "0", "--bootstraps", "20"];
+    let said = done(&[&["evaluate", folder, "--bundle", bundle], &on[..]].concat());
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let phone = said["withoutHead"]["logLoss"].as_f64().unwrap();
+    // Vectors are bytes on the phone, and the sentence has four digits.
+    let gap = phone - chosen.parse::<f64>().unwrap();
+    assert!(gap.abs() < 5e-4, "{phone}, {chosen}");
+    for bucket in said["intervalsByEarlierEvents"].as_array().unwrap() {
+        let of =
+            said["byEarlierEvents"].as_array().unwrap().iter().find(|b| b["earlier"] == bucket["earlier"]).unwrap();
+        let [low, high] = ["low", "high"].map(|end| bucket["logLoss"][end].as_f64().unwrap());
+        let middle = of["logLoss"].as_f64().unwrap();
+        assert!(low < middle && middle < high, "{bucket}, {middle}");
+    }
+    let lines = lines(&out);
+    let ends: Vec<&Value> =
+        lines.iter().filter(|l| ["auc_low", "auc_high"].iter().any(|m| l["metric"] == *m)).collect();
+    assert!(ends.len() >= 8 && ends.iter().all(|l| l["bucket"] != "all"), "{ends:?}");
+}
+
 #[test]
 fn the_seed_decides_the_results() {
     let dir = folder(&["time"]);

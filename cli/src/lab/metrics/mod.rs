@@ -151,10 +151,15 @@ pub fn bucket(earlier: u32) -> usize {
 /// # Errors
 /// [`NotFinite`].
 pub fn by_earlier(scored: &[Scored]) -> Result<Vec<(&'static str, Metrics)>, NotFinite> {
-    let mut buckets: Vec<Vec<Scored>> = EARLIER.iter().map(|_| Vec::new()).collect();
+    split_by_earlier(scored).into_iter().map(|(name, bucket)| Ok((name, measure(&bucket)?))).collect()
+}
+
+/// The scores of each bucket of earlier events that has any.
+pub fn split_by_earlier(scored: &[Scored]) -> Vec<(&'static str, Vec<Scored>)> {
+    let mut buckets: Vec<(&'static str, Vec<Scored>)> = EARLIER.iter().map(|(_, name)| (*name, Vec::new())).collect();
     for s in scored {
-        buckets[bucket(s.earlier)].push(*s);
+        buckets[bucket(s.earlier)].1.push(*s);
     }
-    let filled = EARLIER.iter().zip(&buckets).filter(|(_, bucket)| !bucket.is_empty());
-    filled.map(|((_, name), bucket)| Ok((*name, measure(bucket)?))).collect()
+    buckets.retain(|(_, bucket)| !bucket.is_empty());
+    buckets
 }

@@ -24,6 +24,8 @@ const MARGIN: f64 = 1e-4;
 /// Imagined examples behind the prior of an item.
 pub const PRIORS: [f64; 4] = [1.0, 3.0, 10.0, 30.0];
 
+/// Draws of people behind every interval.
+const DRAWS: u32 = 1_000;
 const LABEL: &str = "like";
 /// Known answers in a bundle.
 const PROBES: usize = 8;
@@ -72,12 +74,13 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     ));
     bench.keep(&bytes)?;
     let ranker = model::open(&bytes, &data.schema, &layout)?;
-    let found = measure(&data, &layout, &ranker, seed)?;
+    let found = measure(&data, &layout, &ranker, DRAWS, seed)?;
+    intervals(bench, "ranker and personal head", bytes.len(), &found)?;
     whole(bench, ["ranker and personal head", "ranker alone"], bytes.len(), &found)?;
     let short = data.with_retention(RETENTION.0, RETENTION.1);
-    let shorter = measure(&short, &layout, &ranker, seed)?;
+    let shorter = measure(&short, &layout, &ranker, 0, seed)?;
     whole(bench, ["the same, log of 180 days", "ranker alone, log of 180 days"], bytes.len(), &shorter)?;
-    let starter = measure(&short, &layout, &Ranker::starter(&layout), seed)?;
+    let starter = measure(&short, &layout, &Ranker::starter(&layout), 0, seed)?;
     whole(bench, ["starter and personal head", "starter alone"], 0, &starter)?;
     baselines(bench, &examples, &layout)
 }
@@ -192,8 +195,8 @@ fn pack(
     }))
 }
 
-fn measure(data: &Dataset, layout: &Rc<Layout>, ranker: &Ranker, seed: u64) -> anyhow::Result<Evaluation> {
-    let plan = evaluation::Plan { part: Some(Split::Test), k: 10, rankings: 0, draws: 0, seed, group: None };
+fn measure(data: &Dataset, layout: &Rc<Layout>, ranker: &Ranker, draws: u32, seed: u64) -> anyhow::Result<Evaluation> {
+    let plan = evaluation::Plan { part: Some(Split::Test), k: 10, rankings: 0, draws, seed, group: None };
     evaluation::evaluate(data, layout, ranker, 0, None, &plan, &mut Rows::new(0.0))
 }
 
@@ -210,6 +213,24 @@ fn whole(bench: &mut Bench<'_>, [with_head, alone]: [&str; 2], bytes: usize, fou
             }
         }
     }
+    Ok(())
+}
+
+/// How far AUC of each bucket would move with other people; for B alone.
+fn intervals(bench: &mut Bench<'_>, model: &str, bytes: usize, found: &Evaluation) -> anyhow::Result<()> {
+    let protocol = bench.protocol;
+    if protocol != Protocol::B {
+        return Ok(());
+    }
+    let mut said = Vec::new();
+    for bucket in &found.intervals_by_earlier_events {
+        if let Some(interval) = bucket.figures.auc {
+            bench.record.push(protocol, (model, bytes), "auc_low", bucket.earlier, interval.low)?;
+            bench.record.push(protocol, (model, bytes), "auc_high", bucket.earlier, interval.high)?;
+            said.push(format!("@{} {:.3} to {:.3}", bucket.earlier, interval.low, interval.high));
+        }
+    }
+    bench.record.note(format!("B: auc of {model}, 95 % of {DRAWS} draws of people: {}", said.join(", ")));
     Ok(())
 }
 
