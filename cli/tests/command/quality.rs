@@ -167,7 +167,11 @@ fn every_protocol_that_the_data_have_is_run_and_the_others_are_named() {
 fn the_phone_says_what_the_model_said_when_it_was_chosen() {
     let dir = folder(&["colduser"]);
     let (out, config) = (dir.path().join("out"), dir.path().join("biases.toml"));
-    fs::write(&config, SMALL.replace("[[], [1, 0.9]]", "[[0.9, 0.5]]").replace("[[4], [4, 6]]", "[[4, 6]]")).unwrap();
+    fs::write(
+        &config,
+        SMALL.replace("[[], [1, 0.9]]", "[[0.9, 0.5]]").replace("[[4], [4, 6]]", "[[4, 6]]").replace("[100]", "[3]"),
+    )
+    .unwrap();
     let [data, to, config] = [dir.path(), &out, &config].map(|path| path.to_str().unwrap());
     let text = done(&["quality", data, "--out", to, "--config", config, "--protocol", "B"]);
     let chosen = text.split("best on valid, log-loss ").nth(1).and_then(|rest| rest.get(..6)).unwrap();
