@@ -32,6 +32,16 @@ const PROBES: usize = 8;
 /// What phones keep where the schema says nothing: events, and days.
 const RETENTION: (usize, i64) = (4_096, 180);
 
+/// One of the models that are tried.
+struct Choice<'a> {
+    /// Log-loss on `valid`.
+    loss: f64,
+    widths: &'a [usize],
+    biases: &'a [f32],
+    l2: f64,
+    trained: Linear,
+}
+
 /// Trains on `train`, chooses on `valid`, measures on `test`.
 pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let (folder, seed) = (bench.folder(), bench.plan.seed);
@@ -49,7 +59,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let mut fitted = values.fit(&every, &decays, seed);
     let examples = taste::collect(&data, &layout, &values, &fitted, &mut rows)?;
     check(&examples, bench)?;
-    let mut best: Option<(f64, &[usize], &[f32], f64, Linear)> = None;
+    let mut best: Option<Choice<'_>> = None;
     for widths in &tried.widths {
         for biases in &tried.biases {
             let columns = columns(layout.len(), (&every, widths), (&decays, biases));
@@ -57,13 +67,13 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
                 let trained = Linear::fit(&examples, &columns, l2)?;
                 let loss = trained.loss(&examples, Split::Valid);
                 eprintln!("  vectors of {widths:?}, biases of {biases:?}, l2 {l2}: log-loss {loss:.4} on valid");
-                if best.as_ref().is_none_or(|(least, ..)| loss < least - MARGIN) {
-                    best = Some((loss, widths, biases, l2, trained));
+                if best.as_ref().is_none_or(|least| loss < least.loss - MARGIN) {
+                    best = Some(Choice { loss, widths, biases, l2, trained });
                 }
             }
         }
     }
-    let (loss, widths, biases, l2, trained) = best.context("the list of configurations is empty")?;
+    let Choice { loss, widths, biases, l2, trained } = best.context("the list of configurations is empty")?;
     let frozen = fitted.pop().context("what all people say of the items")?;
     let plain = pack(&trained, &examples, (&values, &frozen, widths, biases), &data.schema, &layout)?;
     let (bytes, head) = head::choose(&data, &layout, &plain, tried, &mut rows)?;
