@@ -88,32 +88,28 @@ impl Error {
     /// The sentence, as [`Sentence::close`] gives it.
     pub fn told(&self) -> String {
         let say = Sentence::new;
-        match *self {
-            Self::BadSchema { ref at, reason } => say(words!("schema, at {}: {}")).text(at).words(reason).close(),
-            Self::UnknownField => {
-                say(words!("no such field: add it to the schema's `fields`, or correct the name")).close()
-            }
-            Self::UnknownAction => {
-                say(words!("no such action: add it to the schema's `actions`, or correct the name")).close()
-            }
+        let sentence = match *self {
+            Self::BadSchema { ref at, reason } => say(words!("schema, at {}: {}")).text(at).words(reason),
+            Self::UnknownField => say(words!("no such field: add it to the schema's `fields`, or correct the name")),
+            Self::UnknownAction => say(words!("no such action: add it to the schema's `actions`, or correct the name")),
             Self::UnknownSurface => {
-                say(words!("no such surface: add it to the schema's `surfaces`, or correct the name")).close()
+                say(words!("no such surface: add it to the schema's `surfaces`, or correct the name"))
             }
             Self::BadItem { index, ref field, reason } => {
-                let mut sentence = say(words!("item {} of the list, field {}: {}"));
-                sentence.count(index).text(field).words(reason).close()
+                say(words!("item {} of the list, field {}: {}")).count(index).text(field).words(reason)
             }
             Self::UnknownItem => {
-                say(words!("this item was never given: pass it to `items.upsert` or `feed.push` first")).close()
+                say(words!("this item was never given: pass it to `items.upsert` or `feed.push` first"))
             }
-            Self::BadEvent { part, reason } => say(words!("event, {}: {}")).words(part).words(reason).close(),
-            Self::TooMany { what, most } => say(words!("too many {}: give at most {}")).words(what).count(most).close(),
+            Self::BadEvent { part, reason } => say(words!("event, {}: {}")).words(part).words(reason),
+            Self::TooMany { what, most } => say(words!("too many {}: give at most {}")).words(what).count(most),
             Self::SchemaMismatch => {
-                say(words!("made for another schema: train or publish it with the schema of this code package")).close()
+                say(words!("made for another schema: train or publish it with the schema of this code package"))
             }
-            Self::BadArgument { part, reason } => say(words!("argument {}: {}")).words(part).words(reason).close(),
-            Self::Refused { ref reason, .. } => reason.clone(),
-        }
+            Self::BadArgument { part, reason } => say(words!("argument {}: {}")).words(part).words(reason),
+            Self::Refused { ref reason, .. } => return reason.clone(),
+        };
+        sentence.close()
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// The sentence, as [`Sentence::close`] gives it.
     pub fn told(self) -> String {
-        let mut sentence = Sentence::new(match self {
+        let sentence = Sentence::new(match self {
             Self::Syntax { .. } => words!("no JSON, at line {} column {}"),
             Self::Missing(_) => words!("`{}` is missing"),
             Self::Unknown => words!("a key is not known"),
@@ -43,11 +43,11 @@ impl Fault {
             Self::More(_) => words!("there are more than {}"),
             Self::Other => words!("it is wrong"),
         });
-        match self {
+        let sentence = match self {
             Self::Syntax { line, column } => sentence.number(line).number(column),
             Self::Missing(key) => sentence.text(key),
             Self::Not(what) | Self::More(what) => sentence.words(what),
-            Self::Unknown | Self::Twice | Self::Other => &mut sentence,
+            Self::Unknown | Self::Twice | Self::Other => sentence,
         };
         sentence.close()
     }

@@ -75,7 +75,7 @@ impl Sentence {
 
     /// Puts a text in.
     #[cfg(not(zhiji_phone))]
-    pub fn text(&mut self, value: &str) -> &mut Self {
+    pub fn text(mut self, value: &str) -> Self {
         let hole = self.text.get(self.filled..).and_then(|rest| rest.find("{}"));
         debug_assert!(hole.is_some(), "`{}` has no place for `{value}`", self.text);
         let from = self.filled + hole.unwrap_or_default();
@@ -87,7 +87,7 @@ impl Sentence {
     /// Puts a text in.
     #[cfg(zhiji_phone)]
     #[inline(never)]
-    pub fn text(&mut self, value: &str) -> &mut Self {
+    pub fn text(mut self, value: &str) -> Self {
         self.text.push_str(value);
         self.text.push('\0');
         self
@@ -95,26 +95,25 @@ impl Sentence {
 
     /// Puts a number in.
     #[inline(never)]
-    pub fn number(&mut self, value: u64) -> &mut Self {
+    pub fn number(self, value: u64) -> Self {
         self.text(&decimal(value))
     }
 
     /// Puts a count in.
     #[inline(never)]
-    pub fn count(&mut self, value: usize) -> &mut Self {
+    pub fn count(self, value: usize) -> Self {
         self.number(value as u64)
     }
 
     /// Puts words in.
     #[inline(never)]
-    pub fn words(&mut self, value: Words) -> &mut Self {
+    pub fn words(self, value: Words) -> Self {
         self.text(&Self::new(value).text)
     }
 
     /// The sentence.
-    #[inline(never)]
-    pub fn close(&mut self) -> String {
-        core::mem::take(&mut self.text)
+    pub fn close(self) -> String {
+        self.text
     }
 }
 
@@ -132,8 +131,8 @@ mod tests {
 
     #[test]
     fn values_go_where_the_words_have_room_from_left_to_right() {
-        let mut sentence = Sentence::new(words!("{} of {} keys, {}"));
-        sentence.number(1).text("{}").words(words!("and {} more"));
+        let sentence = Sentence::new(words!("{} of {} keys, {}"));
+        let sentence = sentence.number(1).text("{}").words(words!("and {} more"));
         assert_eq!(sentence.close(), "1 of {} keys, and {} more");
     }
 

@@ -125,27 +125,26 @@ impl BundleError {
     /// The sentence, as [`Sentence::close`] gives it.
     pub(crate) fn told(&self) -> String {
         let say = Sentence::new;
-        match *self {
+        let sentence = match *self {
             Self::Oversized { part, bytes, most } => {
-                let mut sentence = say(words!("the {} has {} bytes and may have {}: use fewer buckets or features"));
-                sentence.words(part).number(bytes).count(most).close()
+                say(words!("the {} has {} bytes and may have {}: use fewer buckets or features"))
+                    .words(part)
+                    .number(bytes)
+                    .count(most)
             }
-            Self::Container { reason } => say(words!("not a whole safetensors file: {}")).words(reason).close(),
-            Self::Json { part, ref reason } => {
-                say(words!("the {} cannot be read: {}")).words(part).text(reason).close()
-            }
-            Self::Spec { at, reason } => say(words!("spec, at {}: {}")).words(at).words(reason).close(),
-            Self::Tensor { ref name, ref fault } => {
-                say(words!("tensor `{}` {}")).text(name).text(&fault.told()).close()
-            }
-            Self::WrongSpace => say(words!("the bundle was made for another space: publish it under its own")).close(),
+            Self::Container { reason } => say(words!("not a whole safetensors file: {}")).words(reason),
+            Self::Json { part, ref reason } => say(words!("the {} cannot be read: {}")).words(part).text(reason),
+            Self::Spec { at, reason } => say(words!("spec, at {}: {}")).words(at).words(reason),
+            Self::Tensor { ref name, ref fault } => say(words!("tensor `{}` {}")).text(name).text(&fault.told()),
+            Self::WrongSpace => say(words!("the bundle was made for another space: publish it under its own")),
             Self::Probe { index, expected, found } => {
-                let mut sentence =
-                    say(words!("probe {} gave {} instead of {}: pack the bundle again with this engine's version"));
-                sentence.count(index);
-                sentence.text(&hex(&found.to_be_bytes())).text(&hex(&expected.to_be_bytes())).close()
+                say(words!("probe {} gave {} instead of {}: pack the bundle again with this engine's version"))
+                    .count(index)
+                    .text(&hex(&found.to_be_bytes()))
+                    .text(&hex(&expected.to_be_bytes()))
             }
-        }
+        };
+        sentence.close()
     }
 }
 
@@ -176,21 +175,20 @@ impl TensorFault {
     /// What is to be said of the tensor after its name, as [`Sentence::close`] gives it.
     fn told(&self) -> String {
         let say = Sentence::new;
-        let at = |words, index: &usize| Sentence::new(words).count(*index).close();
-        match self {
-            Self::Missing => say(words!("is missing")).close(),
-            Self::Unexpected => say(words!("is not part of any block: remove it")).close(),
-            Self::Duplicate => say(words!("is named twice")).close(),
-            Self::NameTooLong => say(words!("has a name of more than 64 bytes")).close(),
-            Self::TooManyDimensions => say(words!("has more than 4 dimensions")).close(),
-            Self::TooLarge => say(words!("has a shape too large for any bundle")).close(),
+        let at = |words, index: &usize| Sentence::new(words).count(*index);
+        let sentence = match self {
+            Self::Missing => say(words!("is missing")),
+            Self::Unexpected => say(words!("is not part of any block: remove it")),
+            Self::Duplicate => say(words!("is named twice")),
+            Self::NameTooLong => say(words!("has a name of more than 64 bytes")),
+            Self::TooManyDimensions => say(words!("has more than 4 dimensions")),
+            Self::TooLarge => say(words!("has a shape too large for any bundle")),
             Self::Offsets => {
-                say(words!("has offsets that overlap, leave a hole, pass the end or disagree with its shape")).close()
+                say(words!("has offsets that overlap, leave a hole, pass the end or disagree with its shape"))
             }
-            Self::Dtype => say(words!("is not of a type that its block reads: convert it")).close(),
+            Self::Dtype => say(words!("is not of a type that its block reads: convert it")),
             Self::Shape { expected, found } => {
-                let mut sentence = say(words!("has the shape {} instead of {}"));
-                sentence.text(&shape(found, false)).text(&shape(expected, true)).close()
+                say(words!("has the shape {} instead of {}")).text(&shape(found, false)).text(&shape(expected, true))
             }
             Self::NotFinite { at: index } => at(words!("has a NaN or an infinity at index {}"), index),
             Self::NotPositive { at: index } => at(
@@ -200,9 +198,10 @@ impl TensorFault {
             Self::NotTriangular { at: index } => {
                 at(words!("has a value at index {} above the diagonal: give the lower triangle L of L·Lᵀ"), index)
             }
-            Self::Buckets => say(words!("has not as many rows for hashed words as a power of two")).close(),
-            Self::Block { error } => say(words!("cannot be used: {}")).text(&error.told()).close(),
-        }
+            Self::Buckets => say(words!("has not as many rows for hashed words as a power of two")),
+            Self::Block { error } => say(words!("cannot be used: {}")).text(&error.told()),
+        };
+        sentence.close()
     }
 }
 

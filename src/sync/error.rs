@@ -102,40 +102,39 @@ impl SyncError {
     /// The sentence, as [`Sentence::close`] gives it.
     pub(crate) fn told(&self) -> String {
         let say = Sentence::new;
-        match *self {
+        let sentence = match *self {
             Self::Oversized { bytes, most } => {
-                say(words!("the file has {} bytes and may have {}")).count(bytes).count(most).close()
+                say(words!("the file has {} bytes and may have {}")).count(bytes).count(most)
             }
-            Self::Malformed { part, ref reason } => {
-                say(words!("{} cannot be read: {}")).words(part).text(reason).close()
-            }
+            Self::Malformed { part, ref reason } => say(words!("{} cannot be read: {}")).words(part).text(reason),
             Self::Signature { valid, threshold } => {
-                let mut sentence =
-                    say(words!("{} of {} needed keys have signed: sign with the keys that the root names"));
-                sentence.count(valid).count(threshold).close()
+                say(words!("{} of {} needed keys have signed: sign with the keys that the root names"))
+                    .count(valid)
+                    .count(threshold)
             }
             Self::Expired { expires_ms } => {
-                say(words!("expired at {}: publish again with a later date")).number(expires_ms).close()
+                say(words!("expired at {}: publish again with a later date")).number(expires_ms)
             }
             Self::Rollback { offered, floor } => {
-                let mut sentence = say(words!("version {} is not taken, {} is due: raise the version"));
-                sentence.number(offered).number(floor).close()
+                say(words!("version {} is not taken, {} is due: raise the version")).number(offered).number(floor)
             }
-            Self::WrongSpace => say(words!("the manifest is for another space: check the address")).close(),
+            Self::WrongSpace => say(words!("the manifest is for another space: check the address")),
             Self::EngineTooOld { needed: EngineVersion(major, minor, patch) } => {
-                let mut sentence = say(words!("engine {}.{}.{} is needed: release the mini-program with it first"));
-                sentence.number((major).into()).number((minor).into()).number((patch).into()).close()
+                say(words!("engine {}.{}.{} is needed: release the mini-program with it first"))
+                    .number((major).into())
+                    .number((minor).into())
+                    .number((patch).into())
             }
             Self::BundleOversized { bytes, most } => {
-                say(words!("the bundle has {} bytes and may have {}")).number(bytes).count(most).close()
+                say(words!("the bundle has {} bytes and may have {}")).number(bytes).count(most)
             }
             Self::BundleLength { expected, found } => {
-                let mut sentence = say(words!("the bundle has {} bytes instead of {}: fetch again"));
-                sentence.count(found).number(expected).close()
+                say(words!("the bundle has {} bytes instead of {}: fetch again")).count(found).number(expected)
             }
-            Self::BundleHash => say(words!("the bundle is not the one that was signed: fetch again")).close(),
-            Self::NotAsked => say(words!("no manifest has asked for a bundle: give the manifest first")).close(),
-        }
+            Self::BundleHash => say(words!("the bundle is not the one that was signed: fetch again")),
+            Self::NotAsked => say(words!("no manifest has asked for a bundle: give the manifest first")),
+        };
+        sentence.close()
     }
 }
 
