@@ -108,7 +108,7 @@ pub struct Engine {
     /// The tier that ranked last.
     tier: usize,
     /// Handles by the wire ids of their items.
-    handles: KeyMap<u32>,
+    handles: KeyMap,
     next_slate: u32,
     utc_offset_minutes: i16,
     folded: u64,
@@ -375,13 +375,14 @@ impl Engine {
     pub fn remove(&mut self, ids: &[String]) {
         for id in ids {
             if self.handle(id).is_some() {
-                self.handles.remove(&hash64(id.as_bytes()));
+                // A handle that no item has.
+                self.handles.insert(hash64(id.as_bytes()), u32::MAX);
             }
         }
     }
 
     fn handle(&self, id: &str) -> Option<u32> {
-        let handle = *self.handles.get(&hash64(id.as_bytes()))?;
+        let handle = self.handles.get(hash64(id.as_bytes()))?;
         self.known(handle).is_ok_and(|known| known.item.id() == id).then_some(handle)
     }
 

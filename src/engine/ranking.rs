@@ -121,10 +121,15 @@ impl Engine {
             shown.push(&*self.known(*handle)?.item);
         }
         let memory = personalised.then_some(&self.observe.memory);
-        let mut seen: KeyMap<u32> = shown.iter().map(|i| (i.wire(), 0)).collect();
         // The page's own order stands as it is; an order of the user's own holds one variant of each thing.
         let group = |item: &Item| if personalised { item.group(&self.schema) } else { None };
-        let mut groups: KeyMap<u32> = shown.iter().filter_map(|i| group(i)).map(|key| (key, u32::MAX)).collect();
+        let (mut seen, mut groups) = (KeyMap::default(), KeyMap::default());
+        for item in &shown {
+            seen.insert(item.wire(), 0);
+            if let Some(key) = group(item) {
+                groups.insert(key, u32::MAX);
+            }
+        }
         let mut entries: Vec<Entry<'_>> = Vec::with_capacity(n);
         for (index, item) in items.iter().enumerate() {
             let twice = seen.insert(item.wire(), 0).is_some();
@@ -138,13 +143,15 @@ impl Engine {
             let entry = Entry { index, item, score, pin, ad: flags & FLAG_AD != 0, interest };
             // What has a place of its own keeps it, whatever stands beside it.
             let key = group(item).filter(|_| !entry.ad && entry.pin.is_none());
-            if let Some(place) = key.and_then(|key| groups.get(&key)) {
-                if let Some(other) = entries.get_mut(*place as usize).filter(|other| other.score < score) {
+            if let Some(place) = key.and_then(|key| groups.get(key)) {
+                if let Some(other) = entries.get_mut(place as usize).filter(|other| other.score < score) {
                     *other = entry;
                 }
                 continue;
             }
-            groups.extend(key.map(|key| (key, entries.len() as u32)));
+            if let Some(key) = key {
+                groups.insert(key, entries.len() as u32);
+            }
             entries.push(entry);
         }
         let rng = self.seed.as_ref().filter(|_| personalised).map(|seed| {

@@ -23,7 +23,7 @@ impl Engine {
             if memory.items.get(wire).is_some_and(|met| met.turned_down || met.acts > 0 && !seen) {
                 continue;
             }
-            if let Some(known) = self.handles.get(&wire).and_then(|handle| self.items.get(*handle as usize)) {
+            if let Some(known) = self.handles.get(wire).and_then(|handle| self.items.get(handle as usize)) {
                 let number = |field| known.item.number(field);
                 if !filter::passes(&self.schema, Some(memory), &self.control.blocks, &known.item, &number) {
                     continue;

@@ -46,7 +46,7 @@ pub struct Layout {
 pub struct UserRates {
     rates: [(f32, f32); HALF_LIVES_MOST],
     /// How many of the last chosen items have a word, by its key; where there are many candidates to be compared with them.
-    chosen: Option<KeyMap<u32>>,
+    chosen: Option<KeyMap>,
 }
 
 impl UserRates {
@@ -55,7 +55,7 @@ impl UserRates {
         let mut chosen = KeyMap::default();
         for one in memory.recent.iter().rev().take(LIKENESS_MOST) {
             for key in &one.keys {
-                *chosen.entry(*key).or_insert(0) += 1;
+                *chosen.entry(*key, 0) += 1;
             }
         }
         self.chosen = Some(chosen);
@@ -262,7 +262,7 @@ fn squash(x: f32) -> f32 {
 }
 
 /// Mean share of the candidate's words that each of the last chosen items has, pulled towards none where few were chosen.
-fn likeness(memory: &Memory, all: Option<&KeyMap<u32>>, item: &Item) -> f32 {
+fn likeness(memory: &Memory, all: Option<&KeyMap>, item: &Item) -> f32 {
     let last = memory.recent.len().min(LIKENESS_MOST);
     if last == 0 {
         return 0.0;
@@ -271,7 +271,7 @@ fn likeness(memory: &Memory, all: Option<&KeyMap<u32>>, item: &Item) -> f32 {
     if let Some(all) = all {
         // No word stands twice among the keys of an item, so both ways count the same.
         for key in item.keys() {
-            shared += all.get(key).copied().unwrap_or(0);
+            shared += all.get(*key).unwrap_or(0);
         }
     } else {
         for chosen in memory.recent.iter().rev().take(last) {

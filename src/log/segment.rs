@@ -75,7 +75,7 @@ pub struct SegmentWriter {
     header: Header,
     session: Option<(u32, i16)>,
     /// Local numbers of the words, by the hash of their text; the texts by number.
-    numbers: KeyMap<u32>,
+    numbers: KeyMap,
     words: Vec<String>,
     /// Local numbers of the item versions.
     items: Versions,
@@ -123,10 +123,10 @@ impl SegmentWriter {
         let (numbers, words) = (&mut self.numbers, &mut self.words);
         item.write(&mut record, &mut |text| {
             let key = hash64(text.as_bytes());
-            if let Some(number) = numbers.get(&key)
-                && usize::try_from(*number).ok().and_then(|n| words.get(n)).is_some_and(|known| known == text)
+            if let Some(number) = numbers.get(key)
+                && usize::try_from(number).ok().and_then(|n| words.get(n)).is_some_and(|known| known == text)
             {
-                return *number;
+                return number;
             }
             let number = u32::try_from(words.len()).unwrap_or(u32::MAX);
             words.push(text.to_string());

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 /// Item versions by number; found by wire id first, then from the newest version of that item to the oldest.
 #[derive(Clone, Debug, Default)]
 pub struct Versions {
-    newest: KeyMap<u32>,
+    newest: KeyMap,
     all: Vec<(Rc<Item>, Option<u32>)>,
 }
 
@@ -19,7 +19,7 @@ impl Versions {
 
     /// The number of this version, and whether it is new.
     pub fn number(&mut self, item: &Rc<Item>) -> (u32, bool) {
-        let newest = self.newest.get(&item.wire()).copied();
+        let newest = self.newest.get(item.wire());
         let mut place = newest;
         while let Some(number) = place {
             let Some((known, older)) = self.at(number) else { break };

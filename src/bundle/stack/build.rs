@@ -61,7 +61,7 @@ const HEAD: &str = "head";
 /// Names that stand in lists of the spec, each once, by the hash of their text.
 #[derive(Default)]
 struct Names {
-    known: KeyMap<u32>,
+    known: KeyMap,
     /// By name, the list that named it last.
     last: Vec<usize>,
 }
@@ -128,7 +128,7 @@ fn list(
     for index in 0..place.given().map_or(0, json::Place::len) {
         let name = named(place.at(index), at, notes);
         let next = u32::try_from(all.len()).unwrap_or(u32::MAX);
-        let number = *names.known.entry(hash64(name.as_bytes())).or_insert(next);
+        let number = *names.known.entry(hash64(name.as_bytes()), next);
         if number == next {
             notes.unless(all.len() < most, at, words!("there are more than the engine takes"));
             all.push(name.to_string());

@@ -32,7 +32,7 @@ impl Stack {
     #[cfg_attr(zhiji_phone, optimize(speed))]
     fn item(&self, wire: u64, words: &[(u16, u64)], scratch: &mut Scratch, out: &mut [f32]) {
         out.fill(0.0);
-        let row = self.items.get(&wire).copied();
+        let row = self.items.get(wire);
         if !self.items.is_empty()
             && let Some(slot) = out.first_mut()
         {

@@ -64,7 +64,7 @@ pub struct Stack {
     features: Vec<String>,
     fields: Vec<String>,
     /// Rows by wire id.
-    items: KeyMap<u32>,
+    items: KeyMap,
     /// The ids themselves, one a line; empty where the bundle does not tell them.
     names: Vec<u8>,
     blocks: Vec<Block>,
@@ -231,7 +231,7 @@ impl Stack {
         let ids = self.names.split(|byte| *byte == b'\n');
         ids.filter_map(|id| {
             let wire = hash64(id);
-            self.items.get(&wire).map(|row| (id, wire, *row))
+            self.items.get(wire).map(|row| (id, wire, row))
         })
     }
 

@@ -18,7 +18,7 @@ impl Stack {
         let Workspace { user, past, scratch, reads: chosen, .. } = at;
         past.judged.clear();
         for (wire, outcome) in judged.take(JUDGED_MOST) {
-            past.judged.push((self.items.get(&wire).copied().unwrap_or(u32::MAX), outcome));
+            past.judged.push((self.items.get(wire).unwrap_or(u32::MAX), outcome));
         }
         for (number, block) in self.blocks.iter().enumerate() {
             let Kind::Ridge { at: items, ridge } = &block.kind else { continue };
@@ -48,7 +48,7 @@ impl Stack {
         at.past.rows.clear();
         if self.reads_history {
             for (wire, keys) in recent.take(HISTORY_MOST) {
-                let row = self.items.get(&wire).copied().unwrap_or(u32::MAX);
+                let row = self.items.get(wire).unwrap_or(u32::MAX);
                 for (number, block) in self.blocks.iter().enumerate() {
                     if let Kind::Item { vectors, words, history: true } = &block.kind
                         && reads(at.reads, number)
