@@ -161,6 +161,17 @@ pub fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
     }
 }
 
+/// A whole number of 32 bits, in decimal digits alone.
+#[inline(never)]
+pub fn whole(text: &str) -> Option<u32> {
+    let mut number = if text.is_empty() { None } else { Some(0u32) };
+    for byte in text.bytes() {
+        let digit = char::from(byte).to_digit(10)?;
+        number = number?.checked_mul(10)?.checked_add(digit);
+    }
+    number
+}
+
 /// Lower-case hexadecimal digits, two for each byte.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
@@ -370,6 +381,12 @@ mod tests {
         assert_eq!(cut("知.a.b", b'.'), ("知", Some("a.b")));
         assert_eq!(cut(".", b'.'), ("", Some("")));
         assert_eq!(cut("知", b'.'), ("知", None));
+    }
+
+    #[test]
+    fn whole_numbers_have_digits_alone() {
+        assert_eq!(["0", "007", "4294967295"].map(whole), [Some(0), Some(7), Some(u32::MAX)]);
+        assert_eq!(["", "+1", "-1", " 1", "1.0", "4294967296", "99999999999", "١"].map(whole), [None; 8]);
     }
 
     #[test]

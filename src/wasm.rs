@@ -489,8 +489,11 @@ impl Engine {
 
     /// What is blocked.
     pub fn blocks(&self) -> JsValue {
-        let one = |b: &crate::control::Block| Out::default().text("field", &b.field).text("value", &b.value).close();
-        listed(&mut self.0.blocks().iter().map(one))
+        let list = Array::new();
+        for block in self.0.blocks() {
+            list.push(&Out::default().text("field", &block.field).text("value", &block.value).close());
+        }
+        list.into()
     }
 
     /// Adds or replaces items; gives their handles.
@@ -570,40 +573,34 @@ impl Engine {
     pub fn predict(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let predictions = self.0.predictions(handle, now).map_err(refuse)?;
-        let one = |p: &engine::Prediction| {
-            Out::default().text("label", &p.label).number("probability", p.probability.into()).close()
-        };
-        Ok(listed(&mut predictions.iter().map(one)))
+        let list = Array::new();
+        for p in &predictions {
+            list.push(&Out::default().text("label", &p.label).number("probability", p.probability.into()).close());
+        }
+        Ok(list.into())
     }
 
     /// Why an item stands where it stands.
     pub fn explain(&self, handle: u32, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
         let whys = self.0.explain(handle, now).map_err(refuse)?;
-        let one = |w: &engine::Why| {
-            Out::default()
-                .text("code", w.code)
-                .text("field", &w.field)
-                .text("value", &w.value)
-                .number("weight", w.weight.into())
-                .close()
-        };
-        Ok(listed(&mut whys.iter().map(one)))
+        let list = Array::new();
+        for w in &whys {
+            let out = Out::default().text("code", w.code).text("field", &w.field).text("value", &w.value);
+            list.push(&out.number("weight", w.weight.into()).close());
+        }
+        Ok(list.into())
     }
 
     /// What the user is held to be interested in.
     pub fn interests(&self, now_ms: f64) -> Result<JsValue, JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
-        let one = |i: &engine::Interest| {
-            Out::default()
-                .text("field", &i.field)
-                .text("value", &i.value)
-                .number("weight", i.weight.into())
-                .number("events", i.events.into())
-                .number("lastMs", i.last_ms as f64)
-                .close()
-        };
-        Ok(listed(&mut self.0.interests(now).iter().map(one)))
+        let list = Array::new();
+        for i in self.0.interests(now) {
+            let out = Out::default().text("field", &i.field).text("value", &i.value).number("weight", i.weight.into());
+            list.push(&out.number("events", i.events.into()).number("lastMs", i.last_ms as f64).close());
+        }
+        Ok(list.into())
     }
 
     /// Forgets `{ id }`, `{ field, value }`, `{ sinceMs, untilMs }` or `{ all: true }`; gives how many events went.

@@ -8,6 +8,7 @@ use super::probe::{self, Probe};
 use super::stack::{self, Stack, named};
 use super::tensors::Tensors;
 use super::{FORMAT, MOST_FIELDS};
+use crate::codec::unhex;
 use crate::json::Place;
 use crate::words::words;
 
@@ -60,7 +61,7 @@ pub(super) fn read<'a>(spec: Place<'a>, tensors: &mut Tensors<'a>) -> Parts {
 
 /// A number of so many lower-case hexadecimal digits.
 pub(super) fn hex(text: &str, digits: usize) -> Option<u64> {
-    // `from_str_radix` would take a sign.
-    let plain = text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if plain { u64::from_str_radix(text, 16).ok() } else { None }
+    let mut bytes = [0; 8];
+    let last = bytes.len().checked_sub(digits / 2).and_then(|from| bytes.get_mut(from..))?;
+    unhex(text, last).then(|| u64::from_be_bytes(bytes))
 }

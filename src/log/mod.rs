@@ -8,7 +8,7 @@ mod versions;
 
 pub use segment::{SEGMENT_EVENTS, is_clear};
 
-use crate::codec::cut;
+use crate::codec::{cut, whole};
 use crate::consent::Token;
 use crate::event::Event;
 use crate::item::Item;
@@ -130,7 +130,7 @@ pub fn file_name(generation: u32, number: u32) -> String {
 /// Generation and number in the name of a segment's file.
 fn parse_name(name: &str) -> Option<(u32, u32)> {
     let (generation, number) = cut(name.strip_prefix("log-")?, b'-');
-    Some((generation.parse().ok()?, number?.parse().ok()?))
+    Some((whole(generation)?, whole(number?)?))
 }
 
 /// The newest generation among the files: what to read where the control journal is lost.

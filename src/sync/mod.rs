@@ -28,7 +28,7 @@ pub use update::{Delta, Ledger, Next, Op, Update};
 
 use core::fmt;
 
-use crate::codec::cut;
+use crate::codec::{cut, whole};
 
 /// The longest manifest or root file, in bytes.
 pub const MOST_FILE_BYTES: usize = 64 << 10;
@@ -48,14 +48,10 @@ pub struct EngineVersion(pub u32, pub u32, pub u32);
 impl EngineVersion {
     /// Reads `major.minor.patch`; `None` where it is anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = |part: &str| {
-            let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            if plain { part.parse::<u32>().ok() } else { None }
-        };
         let (major, rest) = cut(text, b'.');
         let (minor, patch) = cut(rest?, b'.');
         // A fourth part would be no number.
-        Some(Self(number(major)?, number(minor)?, number(patch?)?))
+        Some(Self(whole(major)?, whole(minor)?, whole(patch?)?))
     }
 
     /// The version of this engine.
