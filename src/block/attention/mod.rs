@@ -160,12 +160,12 @@ impl Attention {
             _ => (&[][..], vec![1.0]),
         };
         let mut inputs = first.width;
-        let hidden = hidden.iter().map(|layer| {
+        let mut made = Vec::with_capacity(hidden.len());
+        for layer in hidden {
             let matrix = Matrix::new(&layer.weight, layer.width, inputs);
             inputs = layer.width;
-            Hidden { matrix, bias: filled(&layer.bias, layer.width), finish: Finish::new(layer) }
-        });
-        let hidden = hidden.collect();
+            made.push(Hidden { matrix, bias: filled(&layer.bias, layer.width), finish: Finish::new(layer) });
+        }
         let last_bias = layers.last().and_then(|layer| layer.bias.first()).filter(|_| !alone);
         Attention {
             candidate: other,
@@ -173,7 +173,7 @@ impl Attention {
             recent: Matrix::new(&own, first.width, dim),
             product,
             finish: Finish::new(if alone { &none } else { first }),
-            hidden,
+            hidden: made,
             last: filled(&last, inputs),
             last_bias: last_bias.copied().unwrap_or(0.0),
             shape,

@@ -31,19 +31,20 @@ impl Split {
     pub fn new(weight: &[f32], bias: Vec<f32>, sides: &[(Side, usize)]) -> Self {
         let inputs: usize = sides.iter().map(|(_, count)| count).sum();
         let of = |side: Side| {
-            let mut columns = Vec::new();
+            let (mut columns, mut own) = (Vec::new(), 0);
             for row in weight.chunks(inputs.max(1)).take(bias.len()) {
-                let mut row = row.iter();
-                for (own, count) in sides {
-                    let part = row.by_ref().take(*count);
-                    if *own == side {
-                        columns.extend(part);
-                    } else {
-                        part.for_each(drop);
+                let mut rest = row;
+                for (its, count) in sides {
+                    let (part, after) = rest.split_at(*count);
+                    if *its == side {
+                        columns.extend_from_slice(part);
                     }
+                    rest = after;
                 }
             }
-            let own = sides.iter().filter(|(own, _)| *own == side).map(|(_, count)| count).sum();
+            for (its, count) in sides {
+                own += if *its == side { *count } else { 0 };
+            }
             Matrix::new(&columns, bias.len(), own)
         };
         Split { user: of(Side::User), item: of(Side::Item), pair: of(Side::Pair), bias }

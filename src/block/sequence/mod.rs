@@ -60,6 +60,20 @@ pub struct Pair<'a> {
     pub bias: &'a [f32],
 }
 
+impl Pair<'_> {
+    /// Whether there are so many of both, all finite.
+    #[inline(never)]
+    fn check(&self, weight: usize, bias: usize) -> Result<(), BlockError> {
+        for (part, numbers, length) in [("weight", self.weight, weight), ("bias", self.bias, bias)] {
+            if numbers.len() != length {
+                return Err(BlockError::Shape { part });
+            }
+            finite(part, numbers)?;
+        }
+        Ok(())
+    }
+}
+
 /// The weights of a layer, as PyTorch's `TransformerEncoderLayer` has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LayerWeights<'a> {
@@ -157,11 +171,13 @@ pub struct Passage {
 
 impl Linear {
     fn new(of: Pair<'_>, from: usize, outputs: usize, inputs: usize, factor: f32) -> Self {
-        let scaled = |x: &[f32]| x.iter().map(|x| x * factor).collect::<Vec<f32>>();
-        let weight = of.weight.get(from * inputs..(from + outputs) * inputs).unwrap_or_default();
-        let mut bias = scaled(of.bias.get(from..from + outputs).unwrap_or_default());
+        let mut weight = of.weight[from * inputs..(from + outputs) * inputs].to_vec();
+        let mut bias = of.bias[from..from + outputs].to_vec();
+        for x in weight.iter_mut().chain(&mut bias) {
+            *x *= factor;
+        }
         bias.resize(padded(outputs), 0.0);
-        Linear { matrix: Matrix::new(&scaled(weight), outputs, inputs), bias }
+        Linear { matrix: Matrix::new(&weight, outputs, inputs), bias }
     }
 
     /// # Shapes
@@ -179,7 +195,9 @@ impl Newest {
         let mut keys = Vec::with_capacity(dim * dim);
         for head in rows[..dim * dim].chunks(size * dim) {
             for j in 0..dim {
-                keys.extend(head.iter().skip(j).step_by(dim));
+                for row in head.chunks(dim) {
+                    keys.push(row[j]);
+                }
             }
         }
         Newest { keys, values: rows[dim * dim..].to_vec(), bias: attention.bias[2 * dim..].to_vec() }
@@ -247,41 +265,36 @@ impl Sequence {
             return Err(BlockError::Shape { part: "position" });
         }
         finite("position", position)?;
-        let check = |pair: &Pair<'_>, weight: usize, bias: usize| {
-            if pair.weight.len() != weight {
-                return Err(BlockError::Shape { part: "weight" });
-            }
-            if pair.bias.len() != bias {
-                return Err(BlockError::Shape { part: "bias" });
-            }
-            finite("weight", pair.weight)?;
-            finite("bias", pair.bias)
-        };
         for layer in layers {
-            check(&layer.attention, 3 * dim * dim, 3 * dim)?;
-            check(&layer.out, dim * dim, dim)?;
-            check(&layer.first, inner * dim, inner)?;
-            check(&layer.second, dim * inner, dim)?;
-            check(&layer.norms[0], dim, dim)?;
-            check(&layer.norms[1], dim, dim)?;
+            layer.attention.check(3 * dim * dim, 3 * dim)?;
+            layer.out.check(dim * dim, dim)?;
+            layer.first.check(inner * dim, inner)?;
+            layer.second.check(dim * inner, dim)?;
+            for norm in &layer.norms {
+                norm.check(dim, dim)?;
+            }
         }
         if let Some(norm) = &norm {
-            check(norm, dim, dim)?;
+            norm.check(dim, dim)?;
         }
         let per_head = 1.0 / ((dim / heads) as f32).sqrt();
         let last = layers.last().map_or(Pair::default(), |layer| layer.attention);
         let newest = Newest::new(last, dim, heads);
         let behind = layers.len() - 1;
-        let layers = layers.iter().enumerate().map(|(l, layer)| Layer {
-            query: Linear::new(layer.attention, 0, dim, dim, per_head),
-            kept: Linear::new(layer.attention, dim, if l < behind { 2 * dim } else { 0 }, dim, 1.0),
-            out: Linear::new(layer.out, 0, dim, dim, 1.0),
-            first: Linear::new(layer.first, 0, inner, dim, 1.0),
-            second: Linear::new(layer.second, 0, dim, inner, 1.0),
-            norms: layer.norms.map(LayerNorm::new),
-        });
-        let (position, layers) = (position.to_vec(), layers.collect());
-        Ok(Sequence { shape, position, layers, newest, norm: norm.map(LayerNorm::new) })
+        let mut made = Vec::with_capacity(layers.len());
+        for (l, layer) in layers.iter().enumerate() {
+            let [first, second] = layer.norms;
+            made.push(Layer {
+                query: Linear::new(layer.attention, 0, dim, dim, per_head),
+                kept: Linear::new(layer.attention, dim, if l < behind { 2 * dim } else { 0 }, dim, 1.0),
+                out: Linear::new(layer.out, 0, dim, dim, 1.0),
+                first: Linear::new(layer.first, 0, inner, dim, 1.0),
+                second: Linear::new(layer.second, 0, dim, inner, 1.0),
+                norms: [LayerNorm::new(first), LayerNorm::new(second)],
+            });
+        }
+        let position = position.to_vec();
+        Ok(Sequence { shape, position, layers: made, newest, norm: norm.map(LayerNorm::new) })
     }
 
     /// How it is put together.
@@ -358,23 +371,14 @@ impl Sequence {
                 self.attend(rows, (&at.query, &at.kept), head, &mut at.mixed);
             }
             layer.out.apply(&at.mixed, stays, false, rows, &mut at.z);
-            match self.shape.norm {
-                Norm::Pre => {
-                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.y);
-                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
-                    layer.second.apply(&at.inner, &at.z, false, rows, &mut at.x);
-                }
-                Norm::Post => {
-                    layer.norms[0].apply(epsilon, &at.z, length, rows, &mut at.y);
-                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
-                    layer.second.apply(&at.inner, &at.y, false, rows, &mut at.z);
-                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.x);
-                }
-                Norm::Query => {
-                    layer.norms[1].apply(epsilon, &at.z, length, rows, &mut at.y);
-                    layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
-                    layer.second.apply(&at.inner, &at.y, false, rows, &mut at.x);
-                }
+            let post = self.shape.norm == Norm::Post;
+            layer.norms[usize::from(!post)].apply(epsilon, &at.z, length, rows, &mut at.y);
+            layer.first.apply(&at.y, &[], true, rows, &mut at.inner);
+            let stays = if self.shape.norm == Norm::Pre { &at.z } else { &at.y };
+            layer.second.apply(&at.inner, stays, false, rows, &mut at.x);
+            if post {
+                layer.norms[1].apply(epsilon, &at.x, length, rows, &mut at.y);
+                core::mem::swap(&mut at.x, &mut at.y);
             }
         }
         if let Some(norm) = &self.norm {

@@ -23,27 +23,27 @@ use crate::schema::hash64;
 use crate::words::{Words, words};
 
 /// Reads one block: what its spec says is checked, its tensors are taken, and it is added to the stack.
-pub(in crate::bundle) type Reader = for<'b, 'a> fn(&mut Builder<'b, 'a>, json::Place<'a>);
+pub(in crate::bundle) type Reader = for<'b, 'a> fn(&mut Builder<'b, 'a>);
 
 /// Each kind of block, the keys of its spec beside `block` and `name`, and its reader.
 pub(in crate::bundle) const KINDS: [(&str, &[&str], Reader); 17] = [
-    ("dense", &["features", "side"], |of, spec| of.dense(spec)),
-    ("embed", &["hashed"], |of, spec| of.embed(spec)),
-    ("item", &[], |of, _| of.item()),
-    ("bias", &["of"], |of, spec| of.bias_of(spec)),
-    ("recent", &["of", "decay"], |of, spec| of.recent(spec)),
-    ("ridge", &["of", "decay"], |of, spec| of.ridge(spec)),
-    ("wide", &["features", "hashed"], |of, spec| of.wide(spec)),
-    ("fm", &["features", "hashed"], |of, spec| of.fm(spec)),
-    ("covisit", &["decay"], |of, spec| of.covisit(spec)),
-    ("vector", &["of"], |of, spec| of.vector(spec)),
-    ("mlp", &["of", "widths", "activation", "last", "norm"], |of, spec| of.mlp(spec)),
-    ("cross", &["of", "layers", "rank"], |of, spec| of.cross(spec)),
-    ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"], |of, spec| of.mmoe(spec)),
-    ("attention", &["of", "widths", "history", "activation", "softmax"], |of, spec| of.attention(spec)),
-    ("sequence", &["of", "layers", "heads", "norm", "positions", "scale", "epsilon"], |of, spec| of.sequence(spec)),
-    ("mean", &["of", "over"], |of, spec| of.mean(spec)),
-    ("product", &["of"], |of, spec| of.elementwise(Kind::Product, spec)),
+    ("dense", &["features", "side"], |of| of.dense()),
+    ("embed", &["hashed"], |of| of.embed()),
+    ("item", &[], |of| of.item()),
+    ("bias", &["of"], |of| of.bias_of()),
+    ("recent", &["of", "decay"], |of| of.recent()),
+    ("ridge", &["of", "decay"], |of| of.ridge()),
+    ("wide", &["features", "hashed"], |of| of.wide()),
+    ("fm", &["features", "hashed"], |of| of.fm()),
+    ("covisit", &["decay"], |of| of.covisit()),
+    ("vector", &["of"], |of| of.vector()),
+    ("mlp", &["of", "widths", "activation", "last", "norm"], |of| of.mlp()),
+    ("cross", &["of", "layers", "rank"], |of| of.cross()),
+    ("mmoe", &["of", "experts", "tasks", "widths", "towers", "activation"], |of| of.mmoe()),
+    ("attention", &["of", "widths", "history", "activation", "softmax"], |of| of.attention()),
+    ("sequence", &["of", "layers", "heads", "norm", "positions", "scale", "epsilon"], |of| of.sequence()),
+    ("mean", &["of", "over"], |of| of.mean()),
+    ("product", &["of"], |of| of.elementwise(Kind::Product)),
 ];
 
 /// Places in the spec.
@@ -74,8 +74,9 @@ pub(in crate::bundle) struct Builder<'b, 'a> {
     fields: Names,
     /// How many lists have been read.
     lists: usize,
-    /// The name of the block that is read.
+    /// The block or task that is read: its name, where it is a block, and what the spec says of it.
     name: &'a str,
+    spec: json::Place<'a>,
     /// The blocks that were found by their names since the last block or tier was done, and those that they read, as bits.
     found: u32,
     /// For each block itself and the blocks that it reads, as bits.
@@ -86,8 +87,17 @@ pub(in crate::bundle) struct Builder<'b, 'a> {
 pub(in crate::bundle) fn read<'a>(ranker: json::Place<'a>, tensors: &mut Tensors<'a>) -> Stack {
     ranker.only(&["blocks", "tiers"]);
     let (features, fields) = (Names::default(), Names::default());
-    let mut builder =
-        Builder { stack: Stack::default(), tensors, features, fields, lists: 0, name: "", found: 0, reads: Vec::new() };
+    let mut builder = Builder {
+        stack: Stack::default(),
+        tensors,
+        features,
+        fields,
+        lists: 0,
+        name: "",
+        spec: ranker,
+        found: 0,
+        reads: Vec::new(),
+    };
     builder.items();
     let blocks = ranker.key("blocks");
     let count = blocks.len();
@@ -148,6 +158,18 @@ impl<'a> Builder<'_, 'a> {
         self.tensors.notes.unless(holds, at, reason);
     }
 
+    /// What stands under a key of the block or task that is read.
+    #[inline(never)]
+    fn key(&self, key: &'static str) -> json::Place<'a> {
+        self.spec.key(key)
+    }
+
+    /// The same of a key that may be left out.
+    #[inline(never)]
+    fn maybe_key(&self, key: &'static str) -> Option<json::Place<'a>> {
+        self.key(key).given()
+    }
+
     /// Adds the block that is read.
     fn push(&mut self, kind: Kind, of: Vec<Place>, side: Side, width: usize) {
         // At most 32 blocks stand before the last bit.
@@ -188,18 +210,19 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// Places of the dense features of a block.
-    fn features(&mut self, spec: json::Place<'a>) -> Vec<u32> {
+    fn features(&mut self) -> Vec<u32> {
+        let place = self.key("features");
         let (names, all, notes) = (&mut self.features, &mut self.stack.features, &mut self.tensors.notes);
         let bounds = (words!("ranker.blocks.features"), MOST_FEATURES);
-        list(names, all, spec.key("features"), bounds, &mut self.lists, notes)
+        list(names, all, place, bounds, &mut self.lists, notes)
     }
 
     /// The hashed fields of a block, as bits.
     #[inline(never)]
-    fn hashed(&mut self, spec: json::Place<'a>) -> u64 {
+    fn hashed(&mut self) -> u64 {
+        let (place, mut bits) = (self.key("hashed"), 0);
         let (names, all, notes) = (&mut self.fields, &mut self.stack.fields, &mut self.tensors.notes);
-        let mut bits = 0;
-        for place in list(names, all, spec.key("hashed"), (HASHED, MOST_FIELDS), &mut self.lists, notes) {
+        for place in list(names, all, place, (HASHED, MOST_FIELDS), &mut self.lists, notes) {
             bits |= 1u64.wrapping_shl(place);
         }
         bits
@@ -217,8 +240,8 @@ impl<'a> Builder<'_, 'a> {
 
     /// Where the numbers stand that a block or a task reads.
     #[inline(never)]
-    fn of(&mut self, spec: json::Place<'a>) -> Vec<Place> {
-        let (names, mut of) = (spec.key("of"), Vec::new());
+    fn of(&mut self) -> Vec<Place> {
+        let (names, mut of) = (self.key("of"), Vec::new());
         let count = names.len();
         self.unless((1..=MOST_BLOCKS).contains(&count), OF, words!("name the blocks that it reads"));
         for at in 0..count {
@@ -232,8 +255,8 @@ impl<'a> Builder<'_, 'a> {
 
     /// The block `item` that stands at a place of `of`, and its dimension.
     #[inline(never)]
-    fn item_block(&mut self, spec: json::Place<'a>, at: usize) -> (usize, usize) {
-        let block = self.find(spec.key("of").at(at).text());
+    fn item_block(&mut self, at: usize) -> (usize, usize) {
+        let block = self.find(self.key("of").at(at).text());
         let width = self.stack.vectors(block).map_or(0, |vectors| vectors.table().dim());
         self.unless(width > 0, OF, words!("name a block `item`"));
         (block, width)
@@ -241,16 +264,16 @@ impl<'a> Builder<'_, 'a> {
 
     /// The block `item` that is all that a block reads, and its dimension.
     #[inline(never)]
-    fn of_item(&mut self, spec: json::Place<'a>) -> (usize, usize) {
-        let found = self.item_block(spec, 0);
-        self.unless(spec.key("of").len() == 1, OF, words!("name one block"));
+    fn of_item(&mut self) -> (usize, usize) {
+        let found = self.item_block(0);
+        self.unless(self.key("of").len() == 1, OF, words!("name one block"));
         found
     }
 
     /// The same, whose vectors are looked up for the recent items.
     #[inline(never)]
-    fn of_recent(&mut self, spec: json::Place<'a>) -> (usize, usize) {
-        let (block, width) = self.of_item(spec);
+    fn of_recent(&mut self) -> (usize, usize) {
+        let (block, width) = self.of_item();
         let known = matches!(self.stack.blocks.get(block), Some(Block { kind: Kind::Item { history: true, .. }, .. }));
         if !known {
             let room = self.stack.reserve(Side::User, HISTORY_MOST.saturating_mul(width));
@@ -273,8 +296,8 @@ impl<'a> Builder<'_, 'a> {
 
     /// A decay between 0 and 1, 0 left out.
     #[inline(never)]
-    fn decay(&mut self, spec: json::Place<'a>) -> f32 {
-        let decay = spec.key("decay").single();
+    fn decay(&mut self) -> f32 {
+        let decay = self.key("decay").single();
         let sound = decay > 0.0 && decay <= 1.0;
         self.unless(sound, words!("ranker.blocks.decay"), words!("give a number above 0, at most 1"));
         decay
@@ -322,15 +345,16 @@ impl<'a> Builder<'_, 'a> {
         self.unless(own, words!("ranker.blocks.name"), words!("give each block a name of its own, of 1 to 64 bytes"));
         self.name = name;
         self.tensors.block(name);
-        read(self, spec);
+        self.spec = spec;
+        read(self);
     }
 
     #[inline(never)]
-    fn dense(&mut self, spec: json::Place<'a>) {
-        let picks = self.features(spec);
+    fn dense(&mut self) {
+        let picks = self.features();
         let width = picks.len();
         self.unless(width > 0, words!("ranker.blocks.features"), words!("name the features that it reads"));
-        let user = spec.key("side").given().is_some_and(|side| side.one_of(&["pair", "user"]) == 1);
+        let user = self.maybe_key("side").is_some_and(|side| side.one_of(&["pair", "user"]) == 1);
         let (mean, mut inverse) = (self.tensors.list("mean", width), self.scale(width));
         for scale in &mut inverse {
             *scale = 1.0 / *scale;
@@ -340,8 +364,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    fn embed(&mut self, spec: json::Place<'a>) {
-        let (fields, table) = (self.hashed(spec), self.hashed_table("table"));
+    fn embed(&mut self) {
+        let (fields, table) = (self.hashed(), self.hashed_table("table"));
         self.unless(fields != 0, HASHED, words!("name the fields whose words are hashed"));
         if let Some(table) = table {
             let width = table.dim();
@@ -368,19 +392,19 @@ impl<'a> Builder<'_, 'a> {
         }
     }
 
-    fn recent(&mut self, spec: json::Place<'a>) {
-        let (decay, (at, width)) = (self.decay(spec), self.of_recent(spec));
+    fn recent(&mut self) {
+        let (decay, (at, width)) = (self.decay(), self.of_recent());
         self.push(Kind::Recent { at, decay }, Vec::new(), Side::User, width);
     }
 
-    fn bias_of(&mut self, spec: json::Place<'a>) {
-        let (at, _) = self.of_item(spec);
+    fn bias_of(&mut self) {
+        let (at, _) = self.of_item();
         self.push(Kind::Bias { at }, Vec::new(), Side::Item, 1);
     }
 
     #[inline(never)]
-    fn ridge(&mut self, spec: json::Place<'a>) {
-        let (decay, (at, width)) = (self.decay(spec), self.of_item(spec));
+    fn ridge(&mut self) {
+        let (decay, (at, width)) = (self.decay(), self.of_item());
         self.unless(width <= MOST_RIDGE, OF, words!("name one block, of vectors of at most 64 numbers"));
         self.stack.reads_judged = true;
         match Ridge::new(self.one("base"), self.one("noise"), decay) {
@@ -390,8 +414,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    fn wide(&mut self, spec: json::Place<'a>) {
-        let (picks, fields) = (self.features(spec), self.hashed(spec));
+    fn wide(&mut self) {
+        let (picks, fields) = (self.features(), self.hashed());
         let width = picks.len();
         self.unless(width > 0 || fields != 0, BLOCKS, words!("a block without features predicts nothing"));
         let (bias, weight) = (self.one("bias"), self.tensors.list("weight", width));
@@ -407,8 +431,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    fn fm(&mut self, spec: json::Place<'a>) {
-        let (picks, fields, bias) = (self.features(spec), self.hashed(spec), self.one("bias"));
+    fn fm(&mut self) {
+        let (picks, fields, bias) = (self.features(), self.hashed(), self.one("bias"));
         let Some(factors) = self.tensors.table("factors", ANY) else { return };
         // Fewer rows than dense features wrap to what is no power of two.
         let buckets = factors.rows().wrapping_sub(picks.len());
@@ -424,8 +448,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    fn covisit(&mut self, spec: json::Place<'a>) {
-        let (decay, rows) = (self.decay(spec), self.rows());
+    fn covisit(&mut self) {
+        let (decay, rows) = (self.decay(), self.rows());
         let offset = self.tensors.words("offset", rows.saturating_add(1));
         let byte = self.tensors.take("byte", &[ANY], &["U8"]).to_vec();
         let neighbour = match self.tensors.dtype("neighbour") {
@@ -447,32 +471,32 @@ impl<'a> Builder<'_, 'a> {
         }
     }
 
-    fn vector(&mut self, spec: json::Place<'a>) {
-        let of = self.of(spec);
+    fn vector(&mut self) {
+        let of = self.of();
         let user = of.first().filter(|user| of.len() == 2 && user.side == Side::User).map_or(0, |user| user.width);
         self.unless(user > 0, OF, words!("name a vector of the user and an `item`"));
-        let (at, width) = self.item_block(spec, 1);
+        let (at, width) = self.item_block(1);
         self.unless(user == width, OF, words!("name blocks of one width"));
         let query = self.stack.queries.len();
         self.stack.queries.push(at);
         self.push(Kind::Vector { at, query }, of, Side::Pair, 1);
     }
 
-    fn mean(&mut self, spec: json::Place<'a>) {
-        let over = spec.key("over").given().map_or("numbers", json::Place::text);
+    fn mean(&mut self) {
+        let over = self.maybe_key("over").map_or("numbers", json::Place::text);
         let blend = over == "probabilities";
         self.unless(
             blend || over == "numbers",
             words!("ranker.blocks.over"),
             words!("name one of numbers, probabilities"),
         );
-        let count = spec.key("of").len();
-        self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }), spec);
+        let count = self.key("of").len();
+        self.elementwise(Kind::Mean(if blend { Some(Blend::mean(count)) } else { None }));
     }
 
     /// A block that makes one list of numbers of several of its width. It depends on all that they depend on.
-    fn elementwise(&mut self, kind: Kind, spec: json::Place<'a>) {
-        let of = self.of(spec);
+    fn elementwise(&mut self, kind: Kind) {
+        let of = self.of();
         let width = of.first().map_or(0, |place| place.width);
         let fits = of.iter().all(|place| place.width == width);
         self.unless(fits, OF, words!("name blocks of one width"));

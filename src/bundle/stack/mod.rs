@@ -123,6 +123,8 @@ struct Scratch {
     kept: Vec<f32>,
     room: Vec<f32>,
     sum: Vec<f32>,
+    /// What a block gives for one candidate.
+    own: Vec<f32>,
     /// Numbers of the dense features of an `fm` block: 0, 1, 2 …
     places: Vec<u32>,
     /// Of each `attention` and each `sequence`.
@@ -149,8 +151,8 @@ impl Stack {
         let count = u32::try_from(wide.features()).unwrap_or(0);
         let kind = Kind::Wide { picks: (0..count).collect(), fields: 0, wide };
         let place = stack.push("wide", kind, Vec::new(), Side::Pair, 1);
-        let task = Task { label: String::new(), of: [(place, 1.0)].to_vec(), calibration: None };
-        stack.tiers.push(Tier { tasks: [task].to_vec(), blend: None });
+        let task = Task { label: String::new(), of: Vec::from([(place, 1.0)]), calibration: None };
+        stack.tiers.push(Tier { tasks: Vec::from([task]), blend: None });
         stack.reads.push(1);
         stack
     }
@@ -328,6 +330,7 @@ impl Stack {
             kept: vec![0.0; self.room * PANEL],
             room: vec![0.0; self.room * PANEL],
             sum: vec![0.0; self.widest],
+            own: vec![0.0; self.widest],
             places: (0..u32::try_from(self.widest).unwrap_or(0)).collect(),
             works,
             passages,

@@ -2,7 +2,7 @@
 
 use super::kind::Block;
 use super::pair::Reading;
-use super::place::{Place, Side, part, part_mut, split};
+use super::place::{Place, Side, interleave, part, part_mut, split};
 use super::{Past, Scratch};
 use crate::block::Net;
 use crate::kernel::linear::padded;
@@ -26,10 +26,7 @@ pub(super) fn panel<'a>(
             }
             Side::Item => {
                 for (lane, item) in from.items.iter().enumerate() {
-                    let item = part(item, place.from, place.width);
-                    for (slot, x) in part_mut(out, lane, length).iter_mut().step_by(lanes).zip(item) {
-                        *slot = *x;
-                    }
+                    interleave(part(item, place.from, place.width), lane, lanes, out);
                 }
             }
             Side::Pair => out.copy_from_slice(part(from.pair, place.from * lanes, length)),

@@ -5,7 +5,7 @@
 
 use super::kind::{Block, Kind};
 use super::net;
-use super::place::{Side, part, part_mut, pick, split, standardise, whole};
+use super::place::{Side, interleave, part, part_mut, pick, split, standardise, whole};
 use super::{Past, Scratch, Stack, Workspace, reads};
 use crate::kernel;
 use crate::kernel::linear::PANEL;
@@ -68,7 +68,8 @@ impl Stack {
     }
 
     /// The item's row in the tables; of an item that has none, one that they do not have.
-    pub(super) fn row(&self, item: &[f32]) -> u32 {
+    #[inline(never)]
+    fn row(&self, item: &[f32]) -> u32 {
         match item.first() {
             Some(row) if !self.items.is_empty() && *row >= 0.0 => whole(*row),
             _ => u32::MAX,
@@ -77,69 +78,60 @@ impl Stack {
 
     /// What one block gives for one panel of pairs.
     fn pair(&self, block: &Block, from: Reading<'_>, scratch: &mut Scratch, out: &mut [f32]) {
-        let dense = &mut from.dense.iter();
         match &block.kind {
-            Kind::Dense { picks, mean, inverse } => {
-                for (lane, dense) in dense.enumerate() {
-                    let row = part_mut(&mut scratch.sum, 0, picks.len());
-                    standardise(picks, mean, inverse, dense, row);
-                    for (slot, x) in out.iter_mut().skip(lane).step_by(from.lanes).zip(row) {
-                        *slot = *x;
-                    }
+            Kind::Net(net) => net::pair(net, block, from, scratch, out),
+            kind @ (Kind::Mean(_) | Kind::Product) => {
+                kind.apply(net::panel(&block.of, |_| true, from, &mut scratch.input).0, out);
+            }
+            _ => {
+                for (lane, (item, dense)) in from.items.iter().zip(from.dense).enumerate() {
+                    self.candidate(block, from, item, dense, scratch);
+                    interleave(part(&scratch.own, 0, block.out.width), lane, from.lanes, out);
                 }
+            }
+        }
+    }
+
+    /// What one block gives for one pair.
+    fn candidate(&self, block: &Block, from: Reading<'_>, item: &[f32], dense: &[f32], scratch: &mut Scratch) {
+        let Scratch { input, sum, own, places, works, .. } = scratch;
+        let own = part_mut(own, 0, block.out.width);
+        let number = match &block.kind {
+            Kind::Dense { picks, mean, inverse } => return standardise(picks, mean, inverse, dense, own),
+            Kind::Attention { past, attention, .. } => {
+                let (known, work) = (from.past.histories.get(*past), works.get_mut(*past));
+                if let (Some(history), Some(work), Some(of)) = (known, work, block.of.first()) {
+                    let kept = part(item, block.kept_item, attention.item_len());
+                    attention.score_pair(history, part(item, of.from, of.width), kept, work, own);
+                }
+                return;
             }
             Kind::Wide { picks, wide, .. } => {
-                for ((dense, item), slot) in dense.zip(from.items).zip(out) {
-                    let x = pick(picks, dense, &mut scratch.input);
-                    let of_item = item.get(block.kept_item).copied().unwrap_or(0.0);
-                    *slot = wide.logit(wide.score_user(), of_item, wide.score_pair(x));
-                }
+                let x = pick(picks, dense, input);
+                let of_item = item.get(block.kept_item).copied().unwrap_or(0.0);
+                wide.logit(wide.score_user(), of_item, wide.score_pair(x))
             }
             Kind::Fm { picks, fm, .. } => {
-                for ((dense, item), slot) in dense.zip(from.items).zip(out) {
-                    let x = pick(picks, dense, &mut scratch.input);
-                    let sum = part_mut(&mut scratch.sum, 0, fm.width());
-                    let own = fm.part(part(&scratch.places, 0, x.len()), x, sum);
-                    let of_item = part(item, block.kept_item, 1 + fm.width());
-                    let (first, rest) = of_item.split_first().unwrap_or((&0.0, &[]));
-                    *slot = fm.logit((own, sum), (*first, rest));
-                }
+                let x = pick(picks, dense, input);
+                let sum = part_mut(sum, 0, fm.width());
+                let of_pair = fm.part(part(places, 0, x.len()), x, sum);
+                let of_item = part(item, block.kept_item, 1 + fm.width());
+                let (first, rest) = of_item.split_first().unwrap_or((&0.0, &[]));
+                fm.logit((of_pair, sum), (*first, rest))
             }
-            Kind::Covisit(table) => {
-                for (item, slot) in from.items.iter().zip(out) {
-                    *slot = table.score(&from.past.rows, self.row(item));
-                }
-            }
+            Kind::Covisit(table) => table.score(&from.past.rows, self.row(item)),
             Kind::Vector { at: items, query } => {
-                let known = self.vectors(*items).zip(from.past.queries.get(*query));
-                for (item, slot) in from.items.iter().zip(out) {
-                    let row = self.row(item);
-                    *slot = match known {
-                        Some((vectors, query)) if row != u32::MAX => vectors.score(query, row),
-                        _ => {
-                            let parts = [from.user, item, &[]];
-                            let [user, item] = [0, 1].map(|i| block.of.get(i).map_or(&[][..], |of| of.read(parts)));
-                            kernel::dot(user, item)
-                        }
-                    };
-                }
-            }
-            Kind::Attention { past, attention, .. } => {
-                let (known, work) = (from.past.histories.get(*past), scratch.works.get_mut(*past));
-                if let (Some(history), Some(work), Some(of)) = (known, work, block.of.first()) {
-                    for (lane, item) in from.items.iter().enumerate() {
-                        let candidate = part(item, of.from, of.width);
-                        let own = part(item, block.kept_item, attention.item_len());
-                        let row = part_mut(&mut scratch.sum, 0, of.width);
-                        attention.score_pair(history, candidate, own, work, row);
-                        for (slot, x) in out.iter_mut().skip(lane).step_by(from.lanes).zip(row) {
-                            *slot = *x;
-                        }
+                let (row, known) = (self.row(item), self.vectors(*items).zip(from.past.queries.get(*query)));
+                match (known, block.of.as_slice()) {
+                    (Some((vectors, query)), _) if row != u32::MAX => vectors.score(query, row),
+                    (_, [user, of_item]) => {
+                        kernel::dot(part(from.user, user.from, user.width), part(item, of_item.from, of_item.width))
                     }
+                    _ => 0.0,
                 }
             }
-            Kind::Net(net) => net::pair(net, block, from, scratch, out),
-            kind => kind.apply(net::panel(&block.of, |_| true, from, &mut scratch.input).0, out),
-        }
+            _ => return,
+        };
+        own.fill(number);
     }
 }

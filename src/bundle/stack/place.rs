@@ -37,6 +37,15 @@ pub(super) fn split(of: &mut [f32], at: usize) -> (&mut [f32], &mut [f32]) {
     of.split_at_mut_checked(at).unwrap_or_default()
 }
 
+/// Writes the numbers of one candidate into a panel.
+pub(super) fn interleave(numbers: &[f32], lane: usize, lanes: usize, panel: &mut [f32]) {
+    for (row, number) in panel.chunks_mut(lanes).zip(numbers) {
+        if let Some(slot) = row.get_mut(lane) {
+            *slot = *number;
+        }
+    }
+}
+
 /// What a block reads, one behind the other; as it stands where that is one place.
 pub(super) fn gather<'a>(of: &[Place], parts: [&'a [f32]; 3], input: &'a mut [f32]) -> &'a [f32] {
     if let [one] = of {

@@ -28,8 +28,8 @@ pub(super) type How = (Activation, bool);
 
 impl<'a> Builder<'_, 'a> {
     #[inline(never)]
-    fn input(&mut self, spec: json::Place<'a>) -> Input {
-        let of = self.of(spec);
+    fn input(&mut self) -> Input {
+        let of = self.of();
         let side = side_of(&of);
         let (mut sides, mut width) = (Vec::new(), 0usize);
         for place in &of {
@@ -53,8 +53,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn widths(&mut self, spec: json::Place<'a>, key: &'static str, at: Words) -> Vec<usize> {
-        let list = spec.key(key);
+    pub(super) fn widths(&mut self, key: &'static str, at: Words) -> Vec<usize> {
+        let list = self.key(key);
         let count = list.len();
         self.unless((1..=MOST_LAYERS).contains(&count), at, words!("give 1 to 8 widths of layers"));
         let mut widths = Vec::new();
@@ -65,14 +65,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn activation(
-        &mut self,
-        spec: json::Place<'a>,
-        key: &'static str,
-        at: Words,
-        otherwise: Activation,
-    ) -> Activation {
-        let Some(name) = spec.key(key).given() else { return otherwise };
+    pub(super) fn activation(&mut self, key: &'static str, at: Words, otherwise: Activation) -> Activation {
+        let Some(name) = self.maybe_key(key) else { return otherwise };
         match name.text() {
             "none" => Activation::None,
             "prelu" => Activation::Prelu,
@@ -85,8 +79,8 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// The activation of all layers but the last.
-    pub(super) fn inner(&mut self, spec: json::Place<'a>) -> Activation {
-        self.activation(spec, "activation", words!("ranker.blocks.activation"), Activation::Relu)
+    pub(super) fn inner(&mut self) -> Activation {
+        self.activation("activation", words!("ranker.blocks.activation"), Activation::Relu)
     }
 
     /// Takes a tensor that may be left out.
@@ -140,22 +134,22 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn mlp(&mut self, spec: json::Place<'a>) {
-        let (input, widths) = (self.input(spec), self.widths(spec, "widths", WIDTHS));
-        let activation = self.inner(spec);
-        let last = self.activation(spec, "last", words!("ranker.blocks.last"), Activation::None);
-        let norm = spec.key("norm").given().is_some_and(json::Place::flag);
+    pub(super) fn mlp(&mut self) {
+        let (input, widths) = (self.input(), self.widths("widths", WIDTHS));
+        let activation = self.inner();
+        let last = self.activation("last", words!("ranker.blocks.last"), Activation::None);
+        let norm = self.maybe_key("norm").is_some_and(json::Place::flag);
         let layers = self.layers("", None, (&widths, input.width), [(activation, norm), (last, false)]);
         let net = Mlp::new(&layers, &input.sides).map(Net::Mlp);
         self.net(input, net);
     }
 
     #[inline(never)]
-    pub(super) fn cross(&mut self, spec: json::Place<'a>) {
-        let input = self.input(spec);
+    pub(super) fn cross(&mut self) {
+        let input = self.input();
         let width = input.width;
-        let count = self.count(spec.key("layers"), MOST_LAYERS, LAYERS, words!("give 1 to 8 layers"));
-        let rank = match spec.key("rank").given() {
+        let count = self.count(self.key("layers"), MOST_LAYERS, LAYERS, words!("give 1 to 8 layers"));
+        let rank = match self.maybe_key("rank") {
             Some(rank) => {
                 self.count(rank, MOST_WIDTH, words!("ranker.blocks.rank"), words!("give a rank of 1 to 4096"))
             }
@@ -176,14 +170,14 @@ impl<'a> Builder<'_, 'a> {
     }
 
     #[inline(never)]
-    pub(super) fn mmoe(&mut self, spec: json::Place<'a>) {
+    pub(super) fn mmoe(&mut self) {
         const TOWERS: Words = words!("ranker.blocks.towers");
-        let input = self.input(spec);
-        let experts = self.count(spec.key("experts"), MOST_EXPERTS, words!("ranker.blocks.experts"), GROUPS);
-        let tasks = self.count(spec.key("tasks"), MOST_TASKS, words!("ranker.blocks.tasks"), GROUPS);
-        let (widths, towers) = (self.widths(spec, "widths", WIDTHS), self.widths(spec, "towers", TOWERS));
+        let input = self.input();
+        let experts = self.count(self.key("experts"), MOST_EXPERTS, words!("ranker.blocks.experts"), GROUPS);
+        let tasks = self.count(self.key("tasks"), MOST_TASKS, words!("ranker.blocks.tasks"), GROUPS);
+        let (widths, towers) = (self.widths("widths", WIDTHS), self.widths("towers", TOWERS));
         self.unless(towers.last() == Some(&1), TOWERS, words!("a tower ends in one number"));
-        let (how, none) = ((self.inner(spec), false), (Activation::None, false));
+        let (how, none) = ((self.inner(), false), (Activation::None, false));
         let mut of = MmoeWeights {
             experts: self.layers("expert.", Some(experts), (&widths, input.width), [how, how]),
             ..MmoeWeights::default()

@@ -43,8 +43,9 @@ impl<'a> Builder<'_, 'a> {
 
     fn task(&mut self, spec: json::Place<'a>, number: usize, tasks: usize) -> Task {
         spec.only(&["label", "of", "gains", "calibration"]);
+        self.spec = spec;
         let label = named(spec.key("label"), words!("ranker.tiers.tasks.label"), &mut self.tensors.notes).to_string();
-        let (gains, read) = (spec.key("gains").given(), self.of(spec));
+        let (gains, read) = (spec.key("gains").given(), self.of());
         let fits = gains.is_none_or(|gains| gains.len() == read.len());
         self.unless(fits, words!("ranker.tiers.tasks.gains"), words!("give one number for each block"));
         let mut of = Vec::new();
