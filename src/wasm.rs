@@ -682,7 +682,7 @@ impl Engine {
             .number("bytes", r.bytes as f64)
             .number("matured", r.matured as f64)
             .number("learned", r.learned as f64)
-            .put("trust", listed(&mut r.trust.into_iter().map(JsValue::from)))
+            .put("trust", serde_wasm_bindgen::to_value(&r.trust)?)
             .number("bundle", r.bundle as f64)
             .number("tiers", r.tiers as f64)
             .number("tier", r.tier as f64)

@@ -2,6 +2,7 @@
 
 use super::error::{BlockError, finite};
 use alloc::vec::Vec;
+use nalgebra::{Cholesky, DMatrix, DVectorViewMut};
 
 /// The equations of one user: made once, used for any number of requests.
 #[derive(Debug, Default)]
@@ -113,74 +114,13 @@ impl Ridge {
         if work.left.len() != d.saturating_mul(d) {
             return;
         }
-        let Equations { left, right } = work;
-        if !factor(left, d) {
-            return;
-        }
-        // `L z = b`, then `Lᵀ w = z`.
-        for (i, column) in left.chunks_exact(d.max(1)).enumerate() {
-            let (done, rest) = right.split_at_mut(i + 1);
-            done[i] /= column[i];
-            subtract(done[i], &column[i + 1..], rest);
-        }
-        for (i, column) in left.chunks_exact(d.max(1)).enumerate().rev() {
-            let (rest, done) = right.split_at_mut(i + 1);
-            rest[i] = (rest[i] - dot(&column[i + 1..], done)) / column[i];
-        }
-        for (slot, x) in out.iter_mut().zip(right) {
+        let Some(factor) = Cholesky::new(DMatrix::from_vec(d, d, core::mem::take(&mut work.left))) else { return };
+        factor.solve_mut(&mut DVectorViewMut::from_slice(&mut work.right, d));
+        work.left = factor.unpack_dirty().data.into();
+        for (slot, x) in out.iter_mut().zip(&work.right) {
             *slot = narrow(*x);
         }
     }
-}
-
-/// Makes of the lower triangle of a positive definite matrix, `[d, d]` column by column, that of its factor `L`. Whether it has one.
-///
-/// # Source
-/// Golub & Van Loan, "Matrix Computations", 4th edition, 2013, section 4.2: Cholesky's method by columns.
-fn factor(matrix: &mut [f64], d: usize) -> bool {
-    let mut sound = true;
-    for j in 0..d {
-        let (before, column) = matrix.split_at_mut(j * d);
-        let column = &mut column[j..d];
-        for other in before.chunks_exact(d) {
-            subtract(other[j], &other[j..], column);
-        }
-        let root = column[0].sqrt();
-        column[0] = root;
-        for slot in &mut column[1..] {
-            *slot /= root;
-        }
-        sound &= root > 0.0;
-    }
-    sound
-}
-
-/// `y ← y − a · x`.
-fn subtract(a: f64, x: &[f64], y: &mut [f64]) {
-    for (slot, x) in y.iter_mut().zip(x) {
-        *slot -= a * x;
-    }
-}
-
-/// Sum of products, in eight partial sums.
-///
-/// The order is that of the library by which this was once solved, so that no answer that a bundle promises has changed.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let ((eights, a), (others, b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    for (a, b) in eights.iter().zip(others) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let mut sum = 0.0;
-    for at in 0..4 {
-        sum += sums[at] + sums[at + 4];
-    }
-    for (a, b) in a.iter().zip(b) {
-        sum += a * b;
-    }
-    sum
 }
 
 /// The nearest single; what is beyond them, or no number, is 0.
@@ -192,13 +132,13 @@ fn narrow(x: f64) -> f32 {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
-    use nalgebra::{DMatrix, DVector};
+    use nalgebra::DVector;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn it_is_the_solution_of_its_equations(
-            d in 1usize..20, numbers in prop::collection::vec(-3.0f32..3.0, 250), count in 0usize..12,
+            d in 1usize..9, numbers in prop::collection::vec(-3.0f32..3.0, 120), count in 0usize..12,
             noise in 0.1f32..4.0, decay in 0.5f32..=1.0,
         ) {
             let ridge = Ridge::new(0.5, noise, decay).expect("in range");
@@ -208,7 +148,7 @@ mod tests {
             let mut power = 1.0f32;
             for judged in 0..count {
                 let v = &numbers[judged * d..(judged + 1) * d];
-                let (y, bias) = (numbers[230 + judged % 10], numbers[240 + judged % 10]);
+                let (y, bias) = (numbers[100 + judged % 10], numbers[110 + judged % 10]);
                 ridge.add(v, y, bias, power, &mut work);
                 let v = DVector::from_iterator(d, v.iter().map(|x| f64::from(*x)));
                 let counts = f64::from(power) / f64::from(noise);
@@ -216,13 +156,8 @@ mod tests {
                 right += &v * (f64::from(y) - 0.5 - f64::from(bias)) * counts;
                 power *= decay;
             }
-            let library = DMatrix::from_column_slice(d, d, &work.left).cholesky().expect("definite");
-            let of_library = library.solve(&DVector::from_column_slice(&work.right));
-            let of_library: Vec<u64> = of_library.iter().map(|x| x.to_bits()).collect();
             let mut taste = vec![f32::NAN; d];
             ridge.solve(&mut work, &mut taste);
-            let found: Vec<u64> = work.right.iter().map(|x| x.to_bits()).collect();
-            prop_assert_eq!(found, of_library, "the library sums in the same order");
             let exact = left.lu().solve(&right).expect("definite");
             for (found, exact) in taste.iter().zip(exact.iter()) {
                 prop_assert!((f64::from(*found) - exact).abs() < 1e-4 * (1.0 + exact.abs()), "{found} {exact}");
