@@ -1,7 +1,7 @@
 //! Memory that is asked for before it is read.
 //!
-//! Examples are met in a drawn order and rows of tables as examples name them, so caches foresee neither, and a training waited for them a third of its
-//! time (`fm`, batches of 4,096, AMD EPYC, 2026-12).
+//! Examples are met in a drawn order and rows of tables as examples name them, so no cache foresees
+//! either: without this `fm` in batches of 4,096 waits for memory where it could compute.
 
 /// How many examples or rows ahead of the one at hand memory is asked for.
 pub const AHEAD: usize = 8;
