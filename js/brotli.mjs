@@ -1,4 +1,4 @@
-// How everything that is shipped compressed is compressed.
+// How what is shipped as text is compressed where its size is told. Modules are shipped compressed, see xtask/src/brotli.rs.
 import { readFileSync } from 'node:fs'
 import { brotliCompressSync, constants } from 'node:zlib'
 

@@ -2,7 +2,7 @@
 //
 //   node js/build.mjs --mvp DIR --simd DIR --words FILE --fallback DIR [--web DIR] [--out pkg] [--npm miniprogram/miniprogram_npm]
 //
-// mvp, simd: what `wasm-bindgen --target bundler` wrote (zhiji_bg.js, zhiji_bg.wasm, and zhiji_bg.wasm.br or it is made here);
+// mvp, simd: what `wasm-bindgen --target bundler` wrote (zhiji_bg.js), and the module compressed (zhiji_bg.wasm.br);
 // words: what the numbers of errors stand for, as JSON; fallback: zhiji_bg.wasm.js as wasm2js wrote it; web: what wasm-pack wrote for browsers.
 // Writes OUT (package zhiji), OUT/fallback (package zhiji-fallback), and what "build npm" makes of both under NPM.
 
@@ -10,7 +10,6 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { compressed } from './brotli.mjs'
 import esbuild from 'esbuild'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
@@ -135,12 +134,6 @@ function emptied(folder) {
   return folder
 }
 
-function brotli(folder) {
-  const made = path.join(folder, 'zhiji_bg.wasm.br')
-  if (fs.existsSync(made)) return fs.readFileSync(made)
-  return compressed(path.join(folder, 'zhiji_bg.wasm'))
-}
-
 const version = /^version = "(.*)"$/m.exec(fs.readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))[1]
 const described = (file) => JSON.stringify({ ...JSON.parse(fs.readFileSync(file, 'utf8')), version }, null, 2) + '\n'
 
@@ -150,7 +143,7 @@ const glue = await glueFactory(path.join(given.mvp, 'zhiji_bg.js'))
 write(path.join(dist, 'index.js'), await bundle(path.join(here, 'src/index.js'), { 'zhiji-glue': glue }, version))
 const words = `export default ${fs.readFileSync(given.words, 'utf8')}`
 write(path.join(dist, 'words.js'), await bundle(path.join(here, 'src/words.js'), { 'zhiji-words': words }, version))
-for (const build of ['mvp', 'simd']) write(path.join(dist, `wasm/zhiji_${build}.wasm.br`), brotli(given[build]))
+for (const build of ['mvp', 'simd']) write(path.join(dist, `wasm/zhiji_${build}.wasm.br`), fs.readFileSync(path.join(given[build], 'zhiji_bg.wasm.br')))
 if (fs.existsSync(path.join(here, 'components'))) copyTree(path.join(here, 'components'), path.join(dist, 'components'))
 write(path.join(out, 'package.json'), described(path.join(here, 'package.json')))
 if (fs.existsSync(path.join(here, 'types'))) copyTree(path.join(here, 'types'), path.join(out, 'types'))

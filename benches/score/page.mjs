@@ -120,7 +120,7 @@ export async function measure({ read, rounds, roundMs, only, log }) {
   const brotli = (file) => zlib.brotliCompressSync(fs.readFileSync(path.join(root, file)), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 11 } }).length
   const loader = brotli('pkg/miniprogram_dist/index.js')
   for (const build of ['simd', 'mvp']) {
-    add('engine and loader, brotli', build, (brotli(`target/mini/${build}/zhiji_bg.wasm`) + loader) / 1000, 'kB', { at_most: 120 })
+    add('engine and loader, brotli', build, (fs.statSync(path.join(root, `pkg/miniprogram_dist/wasm/zhiji_${build}.wasm.br`)).size + loader) / 1000, 'kB', { at_most: 120 })
   }
   const folder = path.join(root, 'pkg/miniprogram_dist')
   const raw = fs.readdirSync(folder, { recursive: true }).map((name) => fs.statSync(path.join(folder, name))).filter((entry) => entry.isFile())

@@ -10,9 +10,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::brotli;
 use crate::locals::for_compressor;
 use crate::order::by_likeness;
 use crate::process::{Workspace, read, run, step};
@@ -80,10 +82,18 @@ const MODULES: [Module; 2] = [
 /// Builds what is out of date, and assembles the packages.
 pub fn all(workspace: &Workspace, tools: &Tools) -> Result<()> {
     web(workspace, tools)?;
-    for module in &MODULES {
-        mini(workspace, tools, module)?;
-    }
-    fallback(workspace)?;
+    // A module is compressed while what comes behind it is built.
+    thread::scope(|scope| {
+        let mut compressing = Vec::new();
+        for module in &MODULES {
+            mini(workspace, tools, module)?;
+            compressing.push(scope.spawn(|| compress(workspace, module)));
+        }
+        fallback(workspace)?;
+        step("wasm for phones, compressed", || {
+            compressing.into_iter().try_for_each(|done| done.join().map_err(|_| anyhow!("the compressor panicked"))?)
+        })
+    })?;
     packages(workspace)
 }
 
@@ -142,7 +152,7 @@ fn web(workspace: &Workspace, tools: &Tools) -> Result<()> {
 fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
     let folder = out(workspace, module.name);
     let wasm = folder.join("zhiji_bg.wasm");
-    let outputs = [wasm.clone(), folder.join(TRANSLATED), folder.join("zhiji_bg.js"), folder.join("zhiji_bg.wasm.br")];
+    let outputs = [wasm.clone(), folder.join(TRANSLATED), folder.join("zhiji_bg.js")];
     stamp(workspace, folder.join(".stamp"))?.unless_fresh(&outputs, || {
         step(&format!("wasm for phones: {}", module.name), || {
             let linked = compile(workspace, module, "zhiji", "zhiji.wasm")?;
@@ -154,8 +164,7 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
             let script = folder.join("zhiji_bg.js");
             fs::write(&script, renamed(&fs::read_to_string(&script)?, &short_names(&fs::read(&wasm)?)?)?)?;
             optimise(workspace, module, &wasm, &folder.join(TRANSLATED))?;
-            canonical(&folder.join(TRANSLATED), &wasm)?;
-            compress(workspace, &wasm)
+            canonical(&folder.join(TRANSLATED), &wasm)
         })
     })?;
     Ok(())
@@ -231,9 +240,23 @@ fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &st
     Ok(folder)
 }
 
-/// Writes `file.br` beside a file.
-fn compress(workspace: &Workspace, file: &Path) -> Result<()> {
-    run(workspace.node("xtask/build/brotli.mjs").arg(file))
+/// Writes a module as it is shipped, `zhiji_bg.wasm.br`.
+fn compress(workspace: &Workspace, module: &Module) -> Result<()> {
+    let folder = out(workspace, module.name);
+    let (wasm, written) = (folder.join("zhiji_bg.wasm"), folder.join("zhiji_bg.wasm.br"));
+    let mut stamp = Stamp::new(folder.join(".stamp-br")).tree(&wasm)?.text(include_str!("brotli.rs"));
+    for part in brotli::SOURCES {
+        stamp = stamp.text(part);
+    }
+    stamp.unless_fresh(std::slice::from_ref(&written), || {
+        let module = fs::read(&wasm)?;
+        let compressed = brotli::compressed(&module);
+        let mut back = Vec::new();
+        brotli_decompressor::BrotliDecompress(&mut compressed.as_slice(), &mut back)?;
+        ensure!(back == module, "{} would be inflated to something else", written.display());
+        Ok(fs::write(&written, compressed)?)
+    })?;
+    Ok(())
 }
 
 fn fallback(workspace: &Workspace) -> Result<()> {
@@ -269,7 +292,7 @@ fn packages(workspace: &Workspace) -> Result<()> {
     fs::write(&words, words::json(&workspace.path("src"))?)?;
     let mut stamp = Stamp::new(workspace.path("target/mini/.packages")).tree(&workspace.path("js"))?.tree(&words)?;
     for name in ["web", "mvp", "simd", "fallback"] {
-        stamp = stamp.tree(&out(workspace, name).join(".stamp"))?;
+        stamp = stamp.tree(&out(workspace, name).join(".stamp"))?.tree(&out(workspace, name).join(".stamp-br"))?;
     }
     let outputs = [workspace.path("pkg/package.json"), workspace.path("miniprogram/miniprogram_npm/zhiji")];
     stamp.unless_fresh(&outputs, || {

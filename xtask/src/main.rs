@@ -3,6 +3,7 @@
 //! A newcomer needs two of them, `demo` and `test`; each does whatever set-up is missing first.
 
 mod bench;
+mod brotli;
 mod build;
 mod catalogue;
 mod demo;
