@@ -237,26 +237,15 @@ impl Attention {
         history.words.fill(words::Lane::default());
         history.scale.fill(0.0);
         history.columns.fill(0.0);
-        let panels = history.columns.get_mut(..length * count).unwrap_or_default();
+        let pairs = self.pairs();
+        let mut own = [0i16; int8::MOST_DIM];
+        let own = &mut own[..2 * pairs];
         for (r, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
             for (j, x) in vector.iter().enumerate() {
-                panels[linear::place(r, j, count, length)] = *x;
+                history.columns[linear::place(r, j, count, length)] = *x;
+                history.singles[linear::place(j, r, length, padded_rows)] = *x;
             }
-        }
-        let part = history.part.get_mut(..self.bias.len() * padded_rows).unwrap_or_default();
-        let around = Around::default();
-        let into = &mut history.singles[..length * padded_rows];
-        for (r, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
-            for (j, x) in vector.iter().enumerate() {
-                into[linear::place(j, r, length, padded_rows)] = *x;
-            }
-        }
-        linear(self.recent.numbers(), length, into, around, part);
-        if self.shape.words {
-            let pairs = self.pairs();
-            let mut own = [0i16; int8::MOST_DIM];
-            let own = &mut own[..2 * pairs];
-            for (r, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
+            if self.shape.words {
                 let row = rows.get(r).map_or(usize::MAX, |row| *row as usize);
                 history.scale[r] = match table.row_of_bytes(row) {
                     Some((bytes, scale)) => {
@@ -272,6 +261,8 @@ impl Attention {
                 }
             }
         }
+        let part = &mut history.part[..self.bias.len() * padded_rows];
+        linear(self.recent.numbers(), length, &history.singles[..length * padded_rows], Around::default(), part);
     }
 
     /// Writes what the first layer makes of the candidate alone. Once per bundle and item.
