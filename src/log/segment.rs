@@ -50,7 +50,9 @@ impl Header {
         out.u32(self.epoch);
         out.zigzag(self.base.ms());
         out.u32(self.slates);
-        frame(&out.into_bytes()).unwrap_or_default()
+        let mut bytes = Vec::new();
+        put(out, &mut bytes);
+        bytes
     }
 
     fn read(payload: &[u8]) -> Result<Self, Malformed> {
@@ -62,6 +64,12 @@ impl Header {
         // Bytes that a later format may add are passed over.
         if bytes.is_whole() { Ok(Self { fingerprint, epoch, base, slates }) } else { Err(Malformed) }
     }
+}
+
+/// Puts a record in its frame behind `out`; one that is too long for a frame is left out.
+#[inline(never)]
+fn put(record: Writer, out: &mut Vec<u8>) {
+    out.extend_from_slice(&frame(&record.into_bytes()).unwrap_or_default());
 }
 
 /// Whether the bytes begin as a segment in the clear does, or hold nothing.
@@ -98,7 +106,7 @@ impl SegmentWriter {
             record.u8(SESSION);
             record.u8(u8::from(opens_session));
             record.zigzag(i64::from(event.utc_offset_minutes));
-            out.extend(frame(&record.into_bytes()).unwrap_or_default());
+            put(record, &mut out);
             self.session = Some(session);
         }
         let item = self.define(&event.item, &mut out);
@@ -108,7 +116,7 @@ impl SegmentWriter {
         record.zigzag(event.at.ms().saturating_sub(self.header.base.ms()));
         record.varint(u64::from(item));
         write_detail(&event.detail, self.header.slates, &mut record);
-        out.extend(frame(&record.into_bytes()).unwrap_or_default());
+        put(record, &mut out);
         out
     }
 
@@ -135,10 +143,10 @@ impl SegmentWriter {
             record.u8(WORD);
             record.varint(u64::from(number));
             record.raw(text.as_bytes());
-            out.extend(frame(&record.into_bytes()).unwrap_or_default());
+            put(record, out);
             number
         });
-        out.extend(frame(&record.into_bytes()).unwrap_or_default());
+        put(record, out);
         local
     }
 }
@@ -172,11 +180,7 @@ pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
         Reading { schema, header, words: Numbered::new(), items: Numbered::new(), session: (0, 0), opens: false };
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
-            match reading.record(payload) {
-                Ok(Some(event)) => found.events.push(event),
-                Ok(None) => {}
-                Err(Malformed) => found.damaged += 1,
-            }
+            found.damaged += usize::from(reading.record(payload, &mut found.events).is_err());
             at = next;
         } else if let Some(next) = resume(bytes, at) {
             found.damaged += 1;
@@ -206,9 +210,9 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn record(&mut self, payload: &[u8]) -> Result<Option<(Event, bool)>, Malformed> {
+    /// Takes a record in; an event goes to the others.
+    fn record(&mut self, payload: &[u8], events: &mut Vec<(Event, bool)>) -> Result<(), Malformed> {
         let mut bytes = Reader::new(payload);
-        let mut event = None;
         match bytes.u8() {
             SESSION => {
                 let opens = bytes.u8() != 0;
@@ -240,11 +244,11 @@ impl Reading<'_> {
                 bytes.close()?;
                 let (session, utc_offset_minutes) = self.session;
                 let opens = core::mem::take(&mut self.opens);
-                event = Some((Event { at, session, utc_offset_minutes, action, item: Rc::clone(item), detail }, opens));
+                events.push((Event { at, session, utc_offset_minutes, action, item: Rc::clone(item), detail }, opens));
             }
             _ => return Err(Malformed),
         }
-        Ok(event)
+        Ok(())
     }
 }
 
@@ -263,111 +267,92 @@ const HAS_NUMBERS: u16 = 1 << 11;
 const HAS_PRIOR: u16 = 1 << 12;
 
 fn write_detail(detail: &Detail, slates: u32, out: &mut Writer) {
-    let flag = |present: bool, bit: u16| if present { bit } else { 0 };
-    let flags = flag(detail.surface.is_some(), HAS_SURFACE)
-        | flag(detail.scene.is_some(), HAS_SCENE)
-        | flag(detail.slate.is_some(), HAS_SLATE)
-        | flag(detail.position.is_some(), HAS_POSITION)
-        | flag(detail.propensity.is_some(), HAS_PROPENSITY)
-        | flag(detail.reason.is_some(), HAS_REASON)
-        | flag(detail.value.is_some(), HAS_VALUE)
-        | flag(detail.dwell_ms.is_some(), HAS_DWELL)
-        | flag(detail.difficulty.is_some(), HAS_DIFFICULTY)
-        | flag(detail.risk_level.is_some(), HAS_RISK)
-        | flag(detail.group_id.is_some(), HAS_GROUP)
-        | flag(!detail.numbers.is_empty(), HAS_NUMBERS)
-        | flag(detail.prior.is_some(), HAS_PRIOR);
-    out.varint(u64::from(flags));
+    let (mut flags, mut parts) = (0, Writer::new());
     if let Some(v) = detail.surface {
-        out.u8(v);
+        flags |= HAS_SURFACE;
+        parts.u8(v);
     }
     if let Some(v) = detail.scene {
-        out.varint(u64::from(v));
+        flags |= HAS_SCENE;
+        parts.varint(u64::from(v));
     }
     if let Some(v) = detail.slate {
+        flags |= HAS_SLATE;
         // An action may belong to a slate of an earlier segment, hence the sign.
-        out.zigzag(i64::from(v).saturating_sub(i64::from(slates)));
+        parts.zigzag(i64::from(v).saturating_sub(i64::from(slates)));
     }
     if let Some(v) = detail.position {
-        out.varint(u64::from(v));
+        flags |= HAS_POSITION;
+        parts.varint(u64::from(v));
     }
     if let Some(v) = detail.propensity {
-        out.f32(v);
+        flags |= HAS_PROPENSITY;
+        parts.f32(v);
     }
     if let Some(v) = detail.reason {
-        out.varint(u64::from(v));
+        flags |= HAS_REASON;
+        parts.varint(u64::from(v));
     }
     if let Some(v) = detail.value {
-        out.f32(v);
+        flags |= HAS_VALUE;
+        parts.f32(v);
     }
     if let Some(v) = detail.dwell_ms {
-        out.varint(u64::from(v));
+        flags |= HAS_DWELL;
+        parts.varint(u64::from(v));
     }
     if let Some(v) = detail.difficulty {
-        out.f32(v);
+        flags |= HAS_DIFFICULTY;
+        parts.f32(v);
     }
     if let Some(v) = detail.risk_level {
-        out.u8(v);
+        flags |= HAS_RISK;
+        parts.u8(v);
     }
     if let Some(v) = detail.group_id {
-        out.u32(v);
+        flags |= HAS_GROUP;
+        parts.u32(v);
     }
     if let Some(v) = detail.prior {
-        out.f32(v);
+        flags |= HAS_PRIOR;
+        parts.f32(v);
     }
     if !detail.numbers.is_empty() {
-        out.count(detail.numbers.len());
+        flags |= HAS_NUMBERS;
+        parts.count(detail.numbers.len());
         for number in &detail.numbers {
-            out.u8(u8::from(number.is_some()));
+            parts.u8(u8::from(number.is_some()));
             if let Some(v) = number {
-                out.f32(*v);
+                parts.f32(*v);
             }
         }
     }
+    out.varint(u64::from(flags));
+    out.raw(&parts.into_bytes());
 }
 
 fn read_detail(slates: u32, bytes: &mut Reader<'_>) -> Detail {
     let flags: u16 = bytes.narrow();
     let has = |bit: u16| flags & bit != 0;
-    let mut detail = Detail::default();
-    if has(HAS_SURFACE) {
-        detail.surface = Some(bytes.u8());
-    }
-    if has(HAS_SCENE) {
-        detail.scene = Some(bytes.narrow());
-    }
-    if has(HAS_SLATE) {
-        let slate = u32::try_from(i64::from(slates).saturating_add(bytes.zigzag()));
-        bytes.expect(slate.is_ok());
-        detail.slate = slate.ok();
-    }
-    if has(HAS_POSITION) {
-        detail.position = Some(bytes.narrow());
-    }
-    if has(HAS_PROPENSITY) {
-        detail.propensity = Some(bytes.f32());
-    }
-    if has(HAS_REASON) {
-        detail.reason = Some(bytes.narrow());
-    }
-    if has(HAS_VALUE) {
-        detail.value = Some(bytes.f32());
-    }
-    if has(HAS_DWELL) {
-        detail.dwell_ms = Some(bytes.narrow());
-    }
-    if has(HAS_DIFFICULTY) {
-        detail.difficulty = Some(bytes.f32());
-    }
-    if has(HAS_RISK) {
-        detail.risk_level = Some(bytes.u8());
-    }
-    if has(HAS_GROUP) {
-        detail.group_id = Some(bytes.u32());
-    }
-    if has(HAS_PRIOR) {
-        detail.prior = Some(bytes.f32());
-    }
+    let mut detail = Detail {
+        surface: has(HAS_SURFACE).then(|| bytes.u8()),
+        scene: has(HAS_SCENE).then(|| bytes.narrow()),
+        slate: has(HAS_SLATE).then(|| {
+            let slate = u32::try_from(i64::from(slates).saturating_add(bytes.zigzag()));
+            bytes.expect(slate.is_ok());
+            slate.unwrap_or(0)
+        }),
+        position: has(HAS_POSITION).then(|| bytes.narrow()),
+        propensity: has(HAS_PROPENSITY).then(|| bytes.f32()),
+        reason: has(HAS_REASON).then(|| bytes.narrow()),
+        value: has(HAS_VALUE).then(|| bytes.f32()),
+        dwell_ms: has(HAS_DWELL).then(|| bytes.narrow()),
+        difficulty: has(HAS_DIFFICULTY).then(|| bytes.f32()),
+        risk_level: has(HAS_RISK).then(|| bytes.u8()),
+        group_id: has(HAS_GROUP).then(|| bytes.u32()),
+        prior: has(HAS_PRIOR).then(|| bytes.f32()),
+        numbers: Vec::new(),
+    };
     if has(HAS_NUMBERS) {
         for _ in 0..bytes.count() {
             let given = bytes.u8() != 0;
