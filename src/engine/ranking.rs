@@ -113,9 +113,11 @@ impl Engine {
         // For each volatile field its column in the request.
         let volatiles: Vec<usize> = self.schema.volatiles().collect();
         let personalised = self.is_personal();
-        let mut doubt = Doubt::default();
-        let scores =
-            if personalised { self.scores(request, &items, &volatiles, &mut doubt)? } else { vec![(0.0, false); n] };
+        let (scores, doubt) = if personalised {
+            self.scores(request, &items, &volatiles)
+        } else {
+            (vec![(0.0, false); n], Doubt::default())
+        };
         let mut shown = Vec::with_capacity(request.shown.len());
         for handle in request.shown {
             shown.push(&*self.known(*handle)?.item);
@@ -186,15 +188,23 @@ impl Engine {
         Ok(items)
     }
 
-    /// Blended logits, and whether what the user did is what speaks for the item.
+    /// What the head will be asked of the candidates, and the draws from what it believes that this takes.
+    #[inline(never)]
+    fn doubt(&self) -> (Doubt, Vec<f64>) {
+        let Some(seed) = self.seed.as_ref().filter(|_| self.replay.is_none()) else { return Default::default() };
+        let (doubt, memory) = (Doubt::new(&self.schema.policy), &self.observe.memory);
+        let mut drawn = Vec::new();
+        if doubt.each > 1 {
+            let moment = [u64::from(memory.events), memory.now_ms as u64].map(u64::to_le_bytes);
+            let mut rng = Rng::derive(seed, "believe", moment.as_flattened());
+            drawn = self.adapt.heads().deviate(&mut rng, doubt.each);
+        }
+        (doubt, drawn)
+    }
+
+    /// Blended logits, and whether what the user did is what speaks for the item; and what the head does not know.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    fn scores(
-        &mut self,
-        request: &Request<'_>,
-        items: &[Rc<Item>],
-        volatiles: &[usize],
-        doubt: &mut Doubt,
-    ) -> Result<Vec<(f32, bool)>> {
+    fn scores(&mut self, request: &Request<'_>, items: &[Rc<Item>], volatiles: &[usize]) -> (Vec<(f32, bool)>, Doubt) {
         let context = self.context(request.now);
         let width = self.layout.len();
         let mut dense = vec![0.0f32; PANEL * width];
@@ -209,15 +219,7 @@ impl Engine {
         let (led, tasks) = (self.ranker.led(&at), self.ranker.tasks(&at).max(1));
         let likeness = self.layout.names().iter().position(|n| n == "recent.likeness");
         let adapted = self.replay.is_none();
-        let mut drawn = Vec::new();
-        if let Some(seed) = self.seed.as_ref().filter(|_| adapted) {
-            *doubt = Doubt::new(&self.schema.policy);
-            if doubt.each > 1 {
-                let moment = [u64::from(memory.events), memory.now_ms as u64].map(u64::to_le_bytes);
-                let mut rng = Rng::derive(seed, "believe", moment.as_flattened());
-                drawn = self.adapt.heads().deviate(&mut rng, doubt.each);
-            }
-        }
+        let (mut doubt, drawn) = self.doubt();
         let mut scores = Vec::with_capacity(items.len());
         let mut logits = vec![0.0; PANEL * tasks];
         for (items, handles) in items.chunks(PANEL).zip(request.handles.chunks(PANEL)) {
@@ -255,7 +257,7 @@ impl Engine {
             }
         }
         self.workspace = at;
-        Ok(scores)
+        (scores, doubt)
     }
 
     pub(super) fn context(&self, now: Timestamp) -> Context {

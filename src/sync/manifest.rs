@@ -115,8 +115,8 @@ pub struct BundleEntry {
 pub struct VerifiedManifest {
     version: u64,
     expires_ms: u64,
-    first: BundleEntry,
-    others: Vec<BundleEntry>,
+    /// At least one, as their shares add up to 1000.
+    bundles: Vec<BundleEntry>,
 }
 
 impl VerifiedManifest {
@@ -132,7 +132,7 @@ impl VerifiedManifest {
 
     /// All bundles, in order.
     pub fn bundles(&self) -> impl Iterator<Item = &BundleEntry> {
-        core::iter::once(&self.first).chain(&self.others)
+        self.bundles.iter()
     }
 }
 
@@ -184,20 +184,18 @@ pub fn verify_manifest(
     if now_ms >= payload.expires_ms {
         return Err(SyncError::Expired { expires_ms: payload.expires_ms });
     }
-    let mut entries = Vec::new();
+    let (mut bundles, mut shares) = (Vec::new(), 0u32);
     for raw in &payload.bundles {
-        entries.push(entry(raw)?);
+        bundles.push(entry(raw)?);
+        shares += u32::from(raw.share);
     }
-    let shares: u32 = entries.iter().map(|entry| u32::from(entry.share)).sum();
-    if entries.len() > usize::from(ARMS) || shares != 1000 {
+    if bundles.len() > usize::from(ARMS) || shares != 1000 {
         return Err(SyncError::malformed(
             words!("bundles"),
             words!("there are at most 8, whose shares add up to 1000"),
         ));
     }
-    let mut entries = entries.into_iter();
-    let first = entries.next().ok_or(SyncError::malformed(words!("bundles"), words!("there is none")))?;
-    Ok(VerifiedManifest { version: payload.version, expires_ms: payload.expires_ms, first, others: entries.collect() })
+    Ok(VerifiedManifest { version: payload.version, expires_ms: payload.expires_ms, bundles })
 }
 
 fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
@@ -240,14 +238,15 @@ fn engine_version(part: Words, text: &str) -> Result<EngineVersion, SyncError> {
 ///
 /// The eight arms hold 125 per mille each, in the order of the list: with shares 875 and 125, arms 0 to 6 take the first bundle
 /// and arm 7 the second. The arm is drawn once and kept, so whatever is rolled out over the years, fetching tells one of eight.
+#[expect(clippy::indexing_slicing, reason = "a manifest that was verified has a bundle")]
 pub fn select_bundle(manifest: &VerifiedManifest, arm: u8) -> &BundleEntry {
     let point = u32::from(arm % ARMS) * 125;
-    let mut end = 0;
-    manifest
-        .bundles()
-        .find(|entry| {
-            end += u32::from(entry.share);
-            point < end
-        })
-        .unwrap_or(&manifest.first)
+    let (mut at, mut end) = (0, 0);
+    for (next, entry) in manifest.bundles.iter().enumerate() {
+        if point >= end {
+            at = next;
+        }
+        end += u32::from(entry.share);
+    }
+    &manifest.bundles[at]
 }

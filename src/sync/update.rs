@@ -342,15 +342,15 @@ impl Update {
         let manifest = verify_manifest(bytes, &self.root, &self.space, self.ledger.floor, now_ms, self.engine)?;
         let version = manifest.version();
         let entry = select_bundle(&manifest, self.ledger.arm);
-        let before = self.ledger.clone();
-        self.ledger.floor = version;
-        self.ledger.expires_ms = manifest.expires_ms();
+        let mut news = (self.ledger.floor, self.ledger.expires_ms) != (version, manifest.expires_ms());
+        (self.ledger.floor, self.ledger.expires_ms) = (version, manifest.expires_ms());
         let mut current = false;
         if let Some(live) = self.ledger.live.as_mut().filter(|live| live.sha256 == entry.sha256) {
+            news |= live.version != version;
             live.version = version;
             current = true;
         }
-        if self.ledger != before {
+        if news {
             self.save();
         }
         let known_bad = self.ledger.refused == entry.sha256 && self.ledger.refused_by == self.reader;
