@@ -170,11 +170,10 @@ impl Engine {
 
     /// Reads the control journal. A journal that is missing means that nobody has been asked.
     pub fn open_control(&mut self, files: &[StoredFile<'_>]) -> ControlOpened {
-        let slot = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
-        let slots = SLOTS.map(slot);
+        let slots = slots(files);
         let found = Control::open(slots);
-        let lost = found.is_none()
-            && (slots.iter().flatten().next().is_some() || newest_generation(files.iter().map(|f| f.name)).is_some());
+        let lost =
+            found.is_none() && (slots != [None; 2] || newest_generation(&mut files.iter().map(|f| f.name)).is_some());
         self.journal_found = found.is_some();
         self.control = found.unwrap_or_default();
         self.control.epoch = self.control.epoch.saturating_add(1);
@@ -195,8 +194,7 @@ impl Engine {
             return opened;
         }
         // The journal may have been lost while the log was not: then the newest generation is the log.
-        let names = || files.iter().map(|f| f.name);
-        let generation = match newest_generation(names()) {
+        let generation = match newest_generation(&mut files.iter().map(|f| f.name)) {
             Some(newest) if !self.journal_found => newest,
             _ => self.control.generation,
         };
@@ -257,12 +255,18 @@ impl Engine {
     /// Queues the removal of the files that a rewrite has replaced.
     fn remove_files(&mut self, generation: u32, numbers: &[u32], files: &[StoredFile<'_>]) {
         let prefix = name_prefix(generation);
-        let known = numbers.iter().map(|n| file_name(generation, *n));
-        let found = files.iter().filter(|f| f.name.starts_with(&prefix)).map(|f| f.name.to_string());
         let mut names: Vec<String> = Vec::new();
-        for name in known.chain(found) {
+        let mut add = |name| {
             if let Err(at) = names.binary_search(&name) {
                 names.insert(at, name);
+            }
+        };
+        for number in numbers {
+            add(file_name(generation, *number));
+        }
+        for file in files {
+            if file.name.starts_with(&prefix) {
+                add(file.name.to_string());
             }
         }
         for name in names {
@@ -331,8 +335,7 @@ impl Engine {
 
     /// Whether the control slots on disk are still those of this start. A later start has a higher epoch.
     pub fn is_writer(&self, files: &[StoredFile<'_>]) -> bool {
-        let slot = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
-        Control::open(SLOTS.map(slot)).is_none_or(|c| c.epoch <= self.control.epoch)
+        Control::open(slots(files)).is_none_or(|c| c.epoch <= self.control.epoch)
     }
 
     /// Events folded since the engine was made.
@@ -439,6 +442,12 @@ impl Engine {
         let from = handle as usize * width;
         self.fixed.get(from..from + width).unwrap_or_default()
     }
+}
+
+/// The bytes of the control journal's slots, as far as there are any.
+#[inline(never)]
+fn slots<'a>(files: &[StoredFile<'a>]) -> [Option<&'a [u8]>; 2] {
+    SLOTS.map(|name| files.iter().find(|f| f.name == name).map(|f| f.bytes))
 }
 
 /// Accepts an instant as JavaScript gives it.

@@ -151,7 +151,11 @@ impl Engine {
         let wire = self.known(handle)?.item.wire();
         let matches = |e: &Event| e.action == action && e.item.wire() == wire;
         let Some(log) = &self.log else { return Ok(false) };
-        let Some(newest) = log.events().rposition_of(matches) else { return Ok(false) };
+        let mut newest = None;
+        for (at, event) in log.events().enumerate() {
+            newest = if matches(event) { Some(at) } else { newest };
+        }
+        let Some(newest) = newest else { return Ok(false) };
         let mut at = 0;
         self.forget_where(&mut |_| {
             at += 1;
@@ -240,17 +244,6 @@ impl Object {
 
 fn instant(ms: i64) -> Json {
     u64::try_from(ms).map_or(Json::Negative(ms), Json::Whole)
-}
-
-/// Last place at which a predicate holds, counted from the front.
-trait LastPlace: Iterator {
-    fn rposition_of(self, matches: impl FnMut(Self::Item) -> bool) -> Option<usize>;
-}
-
-impl<I: Iterator> LastPlace for I {
-    fn rposition_of(self, mut matches: impl FnMut(Self::Item) -> bool) -> Option<usize> {
-        self.enumerate().filter_map(|(i, x)| matches(x).then_some(i)).last()
-    }
 }
 
 /// The reason that says of a propensity that it is an estimate.

@@ -134,8 +134,12 @@ fn parse_name(name: &str) -> Option<(u32, u32)> {
 }
 
 /// The newest generation among the files: what to read where the control journal is lost.
-pub fn newest_generation<'a>(names: impl Iterator<Item = &'a str>) -> Option<u32> {
-    names.filter_map(parse_name).map(|(generation, _)| generation).max()
+pub fn newest_generation(names: &mut dyn Iterator<Item = &str>) -> Option<u32> {
+    let mut newest = None;
+    for name in names {
+        newest = newest.max(parse_name(name).map(|(generation, _)| generation));
+    }
+    newest
 }
 
 impl Log {
@@ -296,9 +300,16 @@ impl Log {
 
     /// One copy of each item version in memory.
     fn shared(&self, item: Rc<Item>) -> Rc<Item> {
-        let recent = self.segments.iter().rev().take(2).flat_map(|s| s.events.iter().rev());
-        let found = recent.take(SEGMENT_EVENTS).map(|e| &e.item).find(|known| **known == item);
-        found.map_or(item, Rc::clone)
+        let mut left = SEGMENT_EVENTS;
+        for segment in self.segments.iter().rev().take(2) {
+            for event in segment.events.iter().rev().take(left) {
+                if event.item == item {
+                    return Rc::clone(&event.item);
+                }
+            }
+            left = left.saturating_sub(segment.events.len());
+        }
+        item
     }
 
     fn queue_append(&mut self, number: u32, bytes: Vec<u8>) {

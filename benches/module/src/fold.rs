@@ -116,7 +116,7 @@ pub unsafe extern "C" fn read(phone: *mut Phone) -> u32 {
     let phone = unsafe { &mut *phone };
     let schema = Rc::new(phone.engine.schema().clone());
     let stored = phone.stored();
-    let generation = newest_generation(stored.iter().map(|file| file.name)).unwrap_or(0);
+    let generation = newest_generation(&mut stored.iter().map(|file| file.name)).unwrap_or(0);
     let (log, _) = Log::open(Rc::clone(&schema), 0, generation, &stored);
     let events = u32::try_from(log.len()).unwrap_or(u32::MAX);
     let layout = Rc::new(Layout::new(&schema));

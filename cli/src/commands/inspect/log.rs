@@ -40,7 +40,7 @@ fn date(ms: i64) -> String {
 /// Explains the newest generation of the log.
 pub fn explain(path: &Path, schema: Option<&Path>) -> Result<()> {
     let files = read(path)?;
-    let Some(generation) = log::newest_generation(files.iter().map(|f| f.name.as_str())) else {
+    let Some(generation) = log::newest_generation(&mut files.iter().map(|f| f.name.as_str())) else {
         bail!("{} holds no segment of a log: their files are log-<generation>-<number>", path.display());
     };
     let Some(schema) = schema else { bail!("a log can only be read with its schema: give --schema schema.js") };
