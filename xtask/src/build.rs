@@ -20,7 +20,7 @@ use crate::order::by_likeness;
 use crate::process::{Workspace, read, run, step};
 use crate::setup::Tools;
 use crate::stamp::Stamp;
-use crate::wasm::{for_phones, renamed, short_names};
+use crate::wasm::{Names, for_phones, letters, renamed, short_names};
 use crate::words;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -162,8 +162,10 @@ fn mini(workspace: &Workspace, tools: &Tools, module: &Module) -> Result<()> {
             glue.arg(linked);
             run(tools.on_path(&mut glue)?)?;
             let script = folder.join("zhiji_bg.js");
-            fs::write(&script, renamed(&fs::read_to_string(&script)?, &short_names(&fs::read(&wasm)?)?)?)?;
-            optimise(workspace, module, &wasm, &folder.join(TRANSLATED))?;
+            let (linked, text) = (fs::read(&wasm)?, fs::read_to_string(&script)?);
+            let letters = letters(&linked, &text)?;
+            fs::write(&script, renamed(&text, &short_names(&linked)?, &letters)?)?;
+            optimise(workspace, module, &wasm, &letters, &folder.join(TRANSLATED))?;
             canonical(&folder.join(TRANSLATED), &wasm)
         })
     })?;
@@ -188,9 +190,9 @@ fn compile(workspace: &Workspace, module: &Module, package: &str, file: &str) ->
 }
 
 /// Takes out what phones must not see, and lets wasm-opt make the rest small.
-fn optimise(workspace: &Workspace, module: &Module, from: &Path, to: &Path) -> Result<()> {
+fn optimise(workspace: &Workspace, module: &Module, from: &Path, exports: &Names, to: &Path) -> Result<()> {
     let linked = fs::read(from)?;
-    fs::write(to, for_phones(&linked, &short_names(&linked)?)?)?;
+    fs::write(to, for_phones(&linked, &short_names(&linked)?, exports)?)?;
     let mut optimise = workspace.npm_bin("wasm-opt");
     optimise.args(module.features).args(OPTIMISE).args(["--strip-producers", "--strip-debug"]);
     run(optimise.arg(to).arg("-o").arg(to))?;
@@ -233,7 +235,7 @@ fn bare(workspace: &Workspace, what: &str, sources: &str, package: &str, to: &st
             .unless_fresh(std::slice::from_ref(&wasm), || {
                 step(&format!("wasm for {what}: {}", module.name), || {
                     let linked = compile(workspace, module, package, &format!("{}.wasm", package.replace('-', "_")))?;
-                    optimise(workspace, module, &linked, &wasm)
+                    optimise(workspace, module, &linked, &Names::new(), &wasm)
                 })
             })?;
     }

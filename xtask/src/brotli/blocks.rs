@@ -5,7 +5,7 @@ use super::histogram::{Histogram, Logs, shared};
 /// About how many bits a change of type takes.
 const SWITCH: f64 = 14.0;
 /// By how many bits a further type must pay.
-const WORTH: f64 = 16.0;
+const WORTH: f64 = 4.0;
 
 /// Symbols one after another.
 pub struct Stream {
@@ -54,7 +54,7 @@ impl Stream {
         let mut best: Option<Blocks> = None;
         for kind in 0..from.count as u8 {
             let size = from.types.iter().filter(|other| **other == kind).count();
-            for first in [size / 4, size / 4 * 3] {
+            for first in [size / 4, size / 2, size / 4 * 3] {
                 let (mut types, mut seen) = (from.types.clone(), 0);
                 for other in types.iter_mut().filter(|other| **other == kind) {
                     seen += 1;
@@ -62,7 +62,7 @@ impl Stream {
                         *other = from.count as u8;
                     }
                 }
-                let trial = self.settled(self.blocks(types, logs), 2, logs);
+                let trial = self.settled(self.blocks(types, logs), 4, logs);
                 if best.as_ref().is_none_or(|best| trial.bits < best.bits) {
                     best = Some(trial);
                 }
