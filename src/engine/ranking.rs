@@ -100,9 +100,10 @@ impl Engine {
         if n > CANDIDATES_MOST || request.shown.len() > SHOWN_MOST {
             return Err(Error::TooMany { what: words!("candidates"), most: CANDIDATES_MOST });
         }
-        let columns = self.schema.volatiles().count();
+        // For each volatile field its column in the request.
+        let volatiles: Vec<usize> = self.schema.volatiles().collect();
         let fits = |len: usize, width: usize| len == 0 || len == n * width;
-        if !fits(request.volatiles.len(), columns)
+        if !fits(request.volatiles.len(), volatiles.len())
             || !fits(request.priors.len(), 1)
             || !fits(request.flags.len(), 1)
             || !fits(request.pins.len(), 1)
@@ -110,8 +111,6 @@ impl Engine {
             return Err(Error::BadArgument { part: words!("candidates"), reason: words!("lists of one length") });
         }
         let items = self.candidates(request)?;
-        // For each volatile field its column in the request.
-        let volatiles: Vec<usize> = self.schema.volatiles().collect();
         let personalised = self.is_personal();
         let (scores, doubt) = if personalised {
             self.scores(request, &items, &volatiles)

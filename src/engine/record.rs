@@ -35,7 +35,9 @@ impl Engine {
         let known = self.known(handle)?;
         let (item, full) = (Rc::clone(&known.recorded), Rc::clone(&known.item));
         if detail.numbers.is_empty() {
-            detail.numbers = recorded_volatiles(&self.schema).map(|f| full.number(f)).collect();
+            for field in recorded_volatiles(&self.schema) {
+                detail.numbers.push(full.number(field));
+            }
         }
         detail.check()?;
         let Some(token) = self.control.consent.token() else { return Ok(false) };

@@ -404,7 +404,10 @@ impl Log {
         // Slates of earlier starts have no handle any more; theirs must not meet one that the page still holds.
         let free = self.slates.iter().next_back().map_or(0, |(handle, _)| handle.saturating_add(1));
         let mut session = None;
-        for event in self.events().filter(|e| keep(e)) {
+        for event in self.events() {
+            if !keep(event) {
+                continue;
+            }
             let mut event = event.clone();
             if session != Some(event.session) {
                 fresh.begin_session(event.utc_offset_minutes);
