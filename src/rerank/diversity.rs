@@ -15,10 +15,15 @@ const REMEMBERED: usize = 10;
 /// Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998, section 2.
 pub struct Likeness {
     lambda: f32,
-    scores: Vec<f32>,
-    /// What of the worth does not change: `λ · σ(score)`.
-    relevance: Vec<f32>,
-    likeness: Vec<f32>,
+    worth: Vec<Worth>,
+}
+
+/// What the worth of one candidate is made of.
+struct Worth {
+    score: f32,
+    /// What does not change: `λ · σ(score)`.
+    relevance: f32,
+    likeness: f32,
 }
 
 impl Likeness {
@@ -26,42 +31,37 @@ impl Likeness {
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn new(lambda: f32, entries: &[Entry<'_>], shown: &[&Item]) -> Self {
         let recent = &shown[shown.len().saturating_sub(REMEMBERED)..];
-        let (mut relevance, mut likeness) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
-        let mut scores = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let mut most = 0.0f32;
+        let mut worth = Vec::with_capacity(entries.len());
+        for Entry { item, score, .. } in entries {
+            let mut likeness = 0.0f32;
             if lambda < 1.0 {
-                for item in recent {
-                    most = most.max(jaccard(entry.item, item));
+                for before in recent {
+                    likeness = likeness.max(jaccard(item, before));
                 }
             }
-            relevance.push(relevant(lambda, entry.score));
-            scores.push(entry.score);
-            likeness.push(most);
+            worth.push(Worth { score: *score, relevance: relevant(lambda, *score), likeness });
         }
-        Self { lambda, scores, relevance, likeness }
+        Self { lambda, worth }
     }
 
     /// The worth that candidate `i` would have with so much more of a score.
     pub fn value_with(&self, i: usize, more: f32) -> f32 {
-        let (score, likeness) = (self.scores.get(i), self.likeness.get(i));
-        score
-            .zip(likeness)
-            .map_or(0.0, |(score, likeness)| relevant(self.lambda, score + more) - (1.0 - self.lambda) * likeness)
+        let Worth { score, likeness, .. } = &self.worth[i];
+        relevant(self.lambda, score + more) - (1.0 - self.lambda) * likeness
     }
 
     /// The worth of candidate `i`.
     pub fn value(&self, i: usize) -> f32 {
-        let (relevance, likeness) = (self.relevance.get(i), self.likeness.get(i));
-        relevance.zip(likeness).map_or(0.0, |(relevance, likeness)| relevance - (1.0 - self.lambda) * likeness)
+        let Worth { relevance, likeness, .. } = &self.worth[i];
+        relevance - (1.0 - self.lambda) * likeness
     }
 
     /// Takes the candidate at `chosen` into account.
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn apply_placed(&mut self, entries: &[Entry<'_>], chosen: usize) {
         if self.lambda < 1.0 {
-            for (likeness, entry) in self.likeness.iter_mut().zip(entries) {
-                *likeness = likeness.max(jaccard(entry.item, entries[chosen].item));
+            for (worth, entry) in self.worth.iter_mut().zip(entries) {
+                worth.likeness = worth.likeness.max(jaccard(entry.item, entries[chosen].item));
             }
         }
     }

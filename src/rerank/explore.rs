@@ -1,5 +1,6 @@
 //! Exploration: one place a slate where now and then another candidate stands, with its probability.
 
+use super::Entry;
 use super::diversity::Likeness;
 use crate::bandit::{Draw, EpsilonGreedy, best};
 use crate::rng::Rng;
@@ -32,13 +33,14 @@ impl Doubt {
     }
 }
 
-/// Draws one of the candidates `fits`, which keep every window valid: with `ε` uniformly, otherwise the best of them as the policy has it.
+/// Draws one of the entries `fits`, which keep every window valid: with `ε` uniformly, otherwise the best of them as the policy has it.
 ///
 /// Under Thompson's rule a draw's propensity is estimated by the shares of [`DRAWS`] winners ([`EpsilonGreedy::choose_winner`]); under the others it is
 /// exact.
 pub fn draw(
     policy: &Policy,
-    fits: &[(usize, usize)],
+    entries: &[Entry<'_>],
+    fits: &[usize],
     likeness: &Likeness,
     doubt: &Doubt,
     rng: &mut Rng,
@@ -47,9 +49,9 @@ pub fn draw(
     let (mut values, mut winners) = (Vec::with_capacity(fits.len()), Vec::new());
     for draw in 0..doubt.each.max(1) {
         values.clear();
-        for (entry, index) in fits {
-            let more = doubt.numbers.get(index * doubt.each + draw).copied().unwrap_or(0.0);
-            values.push(likeness.value_with(*entry, more));
+        for &at in fits {
+            let more = doubt.numbers.get(entries[at].index * doubt.each + draw).copied().unwrap_or(0.0);
+            values.push(likeness.value_with(at, more));
         }
         winners.push(best(&values)?);
     }

@@ -14,6 +14,7 @@ use crate::bandit::best;
 use crate::item::Item;
 use crate::rng::Rng;
 use crate::schema::Policy;
+use alloc::vec;
 use alloc::vec::Vec;
 use explore::Doubt;
 
@@ -87,60 +88,76 @@ pub struct Plan<'a> {
 ///
 /// The same entries, policy and generator give the same slate. Where no candidate satisfies every window, windows give way rather than
 /// leave a place empty.
-pub fn arrange(entries: &[Entry<'_>], plan: Plan<'_>) -> Vec<Placed> {
-    let Plan { policy, slots, shown, page_order, doubt, mut rng } = plan;
-    let slots = slots.min(entries.len());
-    let mut free: Vec<bool> = entries.iter().map(|_| true).collect();
-    let mut likeness = diversity::Likeness::new(policy.lambda, entries, shown);
-    let mut neighbours: Vec<&Item> = shown.to_vec();
+pub fn arrange(entries: &[Entry<'_>], mut plan: Plan<'_>) -> Vec<Placed> {
+    let policy = plan.policy;
+    let slots = plan.slots.min(entries.len());
+    let mut taken = vec![false; entries.len()];
+    let mut likeness = diversity::Likeness::new(policy.lambda, entries, plan.shown);
+    let mut neighbours: Vec<&Item> = plan.shown.to_vec();
     let mut placed: Vec<Placed> = Vec::with_capacity(slots);
     // Candidates for a place, those of them that keep every window, and what these are worth: made once, as there may be thousands.
     let room = || Vec::with_capacity(entries.len());
     let (mut any, mut fits, mut values): (Vec<usize>, Vec<usize>, Vec<f32>) =
         (room(), room(), Vec::with_capacity(entries.len()));
-    let explore_at = explore::place(policy, slots).filter(|_| !page_order && rng.is_some());
+    let explore_at = explore::place(policy, slots).filter(|_| !plan.page_order);
     for slot in 0..slots {
-        let reserved = entries.iter().enumerate().find(|(i, e)| free[*i] && reserved_for(e) == Some(slot));
-        let (chosen, reason, propensity) = if let Some((at, entry)) = reserved {
-            (at, if entry.ad { Reason::Ad } else { Reason::Pinned }, None)
-        } else {
-            let open = |i: usize, e: &Entry<'_>| free[i] && reserved_for(e).is_none_or(|s| s < slot || s >= slots);
-            any.clear();
-            any.extend(entries.iter().enumerate().filter(|(i, e)| open(*i, e)).map(|(i, _)| i));
-            if any.is_empty() {
-                // Only reserved candidates for later places are left: the earliest of them moves up.
-                let Some(at) = free.iter().position(|f| *f) else { break };
-                (at, if entries[at].ad { Reason::Ad } else { Reason::Pinned }, None)
-            } else if page_order {
-                (any[0], Reason::PageOrder, None)
-            } else {
-                fits.clear();
-                fits.extend(any.iter().copied().filter(|&i| window::fits(policy, &neighbours, entries[i].item)));
-                if fits.is_empty() {
-                    fits.extend_from_slice(&any);
+        any.clear();
+        let (mut reserved, mut later) = (None, None);
+        for (at, entry) in entries.iter().enumerate() {
+            if taken[at] {
+                continue;
+            }
+            match reserved_for(entry) {
+                Some(place) if place == slot => {
+                    reserved = Some(at);
+                    break;
                 }
-                values.clear();
-                values.extend(fits.iter().map(|&i| likeness.value(i)));
-                let Some(first) = best(&values) else { break };
-                match rng.as_mut().filter(|_| explore_at == Some(slot)) {
-                    None => (fits[first], earned(&entries[fits[first]]), None),
-                    Some(rng) => {
-                        let places: Vec<(usize, usize)> = fits.iter().map(|&i| (i, entries[i].index)).collect();
-                        let Some(draw) = explore::draw(policy, &places, &likeness, doubt, rng) else { break };
-                        let at = fits[draw.index];
-                        let reason = if doubt.each > 1 {
-                            Reason::Sampled
-                        } else if draw.explored || draw.index != first {
-                            Reason::Explore
-                        } else {
-                            earned(&entries[at])
-                        };
-                        (at, reason, Some(draw.propensity as f32))
-                    }
+                Some(place) if place > slot && place < slots => later = later.or(Some(at)),
+                _ => any.push(at),
+            }
+        }
+        if any.is_empty() {
+            // Only reserved candidates for later places are left: the earliest of them moves up.
+            reserved = reserved.or(later);
+        }
+        let (chosen, reason, propensity) = if let Some(at) = reserved {
+            (at, if entries[at].ad { Reason::Ad } else { Reason::Pinned }, None)
+        } else if plan.page_order {
+            let Some(first) = any.first() else { break };
+            (*first, Reason::PageOrder, None)
+        } else {
+            fits.clear();
+            for &at in &any {
+                if window::fits(policy, &neighbours, entries[at].item) {
+                    fits.push(at);
                 }
             }
+            if fits.is_empty() {
+                core::mem::swap(&mut fits, &mut any);
+            }
+            values.clear();
+            for &at in &fits {
+                values.push(likeness.value(at));
+            }
+            let Some(first) = best(&values) else { break };
+            match &mut plan.rng {
+                Some(rng) if explore_at == Some(slot) => {
+                    let draw = explore::draw(policy, entries, &fits, &likeness, plan.doubt, rng);
+                    let Some(draw) = draw else { break };
+                    let at = fits[draw.index];
+                    let reason = if plan.doubt.each > 1 {
+                        Reason::Sampled
+                    } else if draw.explored || draw.index != first {
+                        Reason::Explore
+                    } else {
+                        earned(&entries[at])
+                    };
+                    (at, reason, Some(draw.propensity as f32))
+                }
+                _ => (fits[first], earned(&entries[fits[first]]), None),
+            }
         };
-        free[chosen] = false;
+        taken[chosen] = true;
         likeness.apply_placed(entries, chosen);
         neighbours.push(entries[chosen].item);
         placed.push(Placed { index: entries[chosen].index, score: entries[chosen].score, reason, propensity });
