@@ -110,7 +110,11 @@ pub struct Memory {
 impl Memory {
     /// An empty memory for `schema`.
     pub fn new(schema: &Schema) -> Self {
-        Self { habits: schema.scaled_numbers().map(|_| Habit::default()).collect(), ..Self::default() }
+        let mut memory = Self::default();
+        for _ in schema.scaled_numbers() {
+            memory.habits.push(Habit::default());
+        }
+        memory
     }
 
     /// Takes in a judgement.

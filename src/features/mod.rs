@@ -98,35 +98,42 @@ fn span(half_life: HalfLife) -> String {
 impl Layout {
     /// The layout of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let mut names: Vec<String> = Vec::new();
-        let mut add = |subject: &str, features: &[&str]| {
-            for feature in features {
-                names.push([subject, ".", feature].concat());
-            }
-            names.len()
-        };
-        let rates: Vec<String> = schema.half_lives.iter().map(|h| ["rate@", &span(*h)].concat()).collect();
-        let rates: Vec<&str> = rates.iter().map(String::as_str).collect();
-        add("user", &rates);
-        add("user", &["events", "value", "lately5", "lately20", "streak", "depth", "gap"]);
-        let user = add("time", &["night", "morning", "afternoon", "weekend"]);
-        let words: Vec<usize> = schema.word_fields().collect();
-        for &field in &words {
-            let field = &schema.fields[field];
-            add(&field.name, &rates);
+        let mut layout = Self { names: Vec::new(), user: 0, words: Vec::new(), numbers: Vec::new() };
+        layout.add_rates("user", schema);
+        layout.add("user", &["events", "value", "lately5", "lately20", "streak", "depth", "gap"]);
+        layout.add("time", &["night", "morning", "afternoon", "weekend"]);
+        layout.user = layout.names.len();
+        for at in schema.word_fields() {
+            let field = &schema.fields[at];
+            layout.words.push(at);
+            layout.add_rates(&field.name, schema);
             if field.kind == Kind::Tags {
-                add(&field.name, &["best", "worst"]);
+                layout.add(&field.name, &["best", "worst"]);
             }
-            add(&field.name, &["seen", "weight"]);
+            layout.add(&field.name, &["seen", "weight"]);
         }
-        add("item", &["unanswered", "acts", "weight"]);
-        let numbers: Vec<_> = schema.scaled_numbers().collect();
-        for (field, _) in &numbers {
-            add(&schema.fields[*field].name, &["offset", "distance"]);
+        layout.add("item", &["unanswered", "acts", "weight"]);
+        for (at, scale) in schema.scaled_numbers() {
+            layout.numbers.push((at, scale));
+            layout.add(&schema.fields[at].name, &["offset", "distance"]);
         }
-        add("recent", &["likeness"]);
-        add("prior", &["score", "given"]);
-        Self { names, user, words, numbers }
+        layout.add("recent", &["likeness"]);
+        layout.add("prior", &["score", "given"]);
+        layout
+    }
+
+    /// Adds features of a subject.
+    fn add(&mut self, subject: &str, features: &[&str]) {
+        for feature in features {
+            self.names.push([subject, ".", feature].concat());
+        }
+    }
+
+    /// Adds the rates of a subject, one at each half-life.
+    fn add_rates(&mut self, subject: &str, schema: &Schema) {
+        for half_life in &schema.half_lives {
+            self.names.push([subject, ".rate@", &span(*half_life)].concat());
+        }
     }
 
     /// Names of the features, in their order.
