@@ -79,11 +79,12 @@ fn encoded(bits: &mut Bits, sequence: &mut Sequence, shape: sequence::Shape, cou
     let (dim, inner) = (shape.dim, shape.inner);
     let sizes = [(3 * dim, dim), (dim, dim), (inner, dim), (dim, inner), (dim, 1), (dim, 1)];
     let numbers = sizes.map(|(outputs, inputs)| (sequence.numbers(outputs * inputs), sequence.numbers(outputs)));
-    let [attention, out, first, second, norm1, norm2] = numbers.each_ref().map(|(weight, bias)| Pair { weight, bias });
+    let [attention, out, first, second, norm1, norm2] = numbers.map(|(weight, bias)| Pair { weight, bias });
     // Twice the same layer: for every position, and for the newest alone.
-    let layer = LayerWeights { attention, out, first, second, norms: [norm1, norm2] };
+    let layer = LayerWeights { attention, out, first, second, norms: [norm1.clone(), norm2] };
     let position = sequence.numbers(shape.items * dim);
-    let Ok(block) = sequence::Sequence::new(shape, &position, &[layer; 2], Some(norm1)) else { return };
+    let layers = Vec::from([layer.clone(), layer]);
+    let Ok(block) = sequence::Sequence::new(shape, position, layers, Some(norm1)) else { return };
     let mut user = vec![0.0; dim];
     block.score_user(&sequence.numbers(count * dim), &mut block.room(), &mut user);
     bits.singles(&user);

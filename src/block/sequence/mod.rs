@@ -52,19 +52,19 @@ pub struct Shape {
 }
 
 /// Weight and bias of a layer norm, or of a linear layer: `[outputs, inputs]` row by row, and `[outputs]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Pair<'a> {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pair {
     /// The weight.
-    pub weight: &'a [f32],
+    pub weight: Vec<f32>,
     /// The bias.
-    pub bias: &'a [f32],
+    pub bias: Vec<f32>,
 }
 
-impl Pair<'_> {
+impl Pair {
     /// Whether there are so many of both, all finite.
     #[inline(never)]
     fn check(&self, weight: usize, bias: usize) -> Result<(), BlockError> {
-        for (part, numbers, length) in [("weight", self.weight, weight), ("bias", self.bias, bias)] {
+        for (part, numbers, length) in [("weight", &self.weight, weight), ("bias", &self.bias, bias)] {
             if numbers.len() != length {
                 return Err(BlockError::Shape { part });
             }
@@ -75,18 +75,18 @@ impl Pair<'_> {
 }
 
 /// The weights of a layer, as PyTorch's `TransformerEncoderLayer` has them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LayerWeights<'a> {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerWeights {
     /// `[3 · dim, dim]`: rows of queries, of keys, of values.
-    pub attention: Pair<'a>,
+    pub attention: Pair,
     /// `[dim, dim]`.
-    pub out: Pair<'a>,
+    pub out: Pair,
     /// `[inner, dim]`.
-    pub first: Pair<'a>,
+    pub first: Pair,
     /// `[dim, inner]`.
-    pub second: Pair<'a>,
+    pub second: Pair,
     /// The two norms, `[dim]` each.
-    pub norms: [Pair<'a>; 2],
+    pub norms: [Pair; 2],
 }
 
 /// The vectors of the recent items, in their order, become the user's vector: what a causal transformer gives at the newest of them.
@@ -114,13 +114,7 @@ pub struct Sequence {
     position: Vec<f32>,
     layers: Vec<Layer>,
     newest: Newest,
-    norm: Option<LayerNorm>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct LayerNorm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    norm: Option<Pair>,
 }
 
 /// A linear layer, its bias padded.
@@ -139,7 +133,7 @@ struct Layer {
     out: Linear,
     first: Linear,
     second: Linear,
-    norms: [LayerNorm; 2],
+    norms: [Pair; 2],
 }
 
 /// Keys and values of the last layer, as the newest item alone asks for them.
@@ -170,7 +164,7 @@ pub struct Passage {
 }
 
 impl Linear {
-    fn new(of: Pair<'_>, from: usize, outputs: usize, inputs: usize, factor: f32) -> Self {
+    fn new(of: &Pair, from: usize, outputs: usize, inputs: usize, factor: f32) -> Self {
         let mut weight = of.weight[from * inputs..(from + outputs) * inputs].to_vec();
         let mut bias = of.bias[from..from + outputs].to_vec();
         for x in weight.iter_mut().chain(&mut bias) {
@@ -190,7 +184,7 @@ impl Linear {
 }
 
 impl Newest {
-    fn new(attention: Pair<'_>, dim: usize, heads: usize) -> Self {
+    fn new(attention: &Pair, dim: usize, heads: usize) -> Self {
         let (rows, size) = (&attention.weight[dim * dim..], dim / heads);
         let mut keys = Vec::with_capacity(dim * dim);
         for head in rows[..dim * dim].chunks(size * dim) {
@@ -204,11 +198,7 @@ impl Newest {
     }
 }
 
-impl LayerNorm {
-    fn new(of: Pair<'_>) -> Self {
-        LayerNorm { weight: of.weight.to_vec(), bias: of.bias.to_vec() }
-    }
-
+impl Pair {
     /// Norms every vector as a layer of [`layer`](super::layer) does.
     ///
     /// # Shapes
@@ -238,9 +228,9 @@ impl Sequence {
     /// (`Range`: none, or they do not divide), `scale` and `epsilon` (`Range`), `position`, `weight`, `bias` (`Size`, `Shape`, `NotFinite`).
     pub fn new(
         shape: Shape,
-        position: &[f32],
-        layers: &[LayerWeights<'_>],
-        norm: Option<Pair<'_>>,
+        position: Vec<f32>,
+        layers: Vec<LayerWeights>,
+        norm: Option<Pair>,
     ) -> Result<Self, BlockError> {
         let Shape { dim, heads, inner, items, scale, epsilon, .. } = shape;
         let sizes = (1..=MOST_LAYERS).contains(&layers.len())
@@ -264,8 +254,8 @@ impl Sequence {
         if position.len() != items * dim {
             return Err(BlockError::Shape { part: "position" });
         }
-        finite("position", position)?;
-        for layer in layers {
+        finite("position", &position)?;
+        for layer in &layers {
             layer.attention.check(3 * dim * dim, 3 * dim)?;
             layer.out.check(dim * dim, dim)?;
             layer.first.check(inner * dim, inner)?;
@@ -278,23 +268,20 @@ impl Sequence {
             norm.check(dim, dim)?;
         }
         let per_head = 1.0 / ((dim / heads) as f32).sqrt();
-        let last = layers.last().map_or(Pair::default(), |layer| layer.attention);
-        let newest = Newest::new(last, dim, heads);
         let behind = layers.len() - 1;
+        let newest = Newest::new(&layers[behind].attention, dim, heads);
         let mut made = Vec::with_capacity(layers.len());
-        for (l, layer) in layers.iter().enumerate() {
-            let [first, second] = layer.norms;
+        for (l, layer) in layers.into_iter().enumerate() {
             made.push(Layer {
-                query: Linear::new(layer.attention, 0, dim, dim, per_head),
-                kept: Linear::new(layer.attention, dim, if l < behind { 2 * dim } else { 0 }, dim, 1.0),
-                out: Linear::new(layer.out, 0, dim, dim, 1.0),
-                first: Linear::new(layer.first, 0, inner, dim, 1.0),
-                second: Linear::new(layer.second, 0, dim, inner, 1.0),
-                norms: [LayerNorm::new(first), LayerNorm::new(second)],
+                query: Linear::new(&layer.attention, 0, dim, dim, per_head),
+                kept: Linear::new(&layer.attention, dim, if l < behind { 2 * dim } else { 0 }, dim, 1.0),
+                out: Linear::new(&layer.out, 0, dim, dim, 1.0),
+                first: Linear::new(&layer.first, 0, inner, dim, 1.0),
+                second: Linear::new(&layer.second, 0, dim, inner, 1.0),
+                norms: layer.norms,
             });
         }
-        let position = position.to_vec();
-        Ok(Sequence { shape, position, layers: made, newest, norm: norm.map(LayerNorm::new) })
+        Ok(Sequence { shape, position, layers: made, newest, norm })
     }
 
     /// How it is put together.

@@ -20,8 +20,8 @@ struct Weights {
     norm: Option<(Vec<f32>, Vec<f32>)>,
 }
 
-fn pair((weight, bias): &(Vec<f32>, Vec<f32>)) -> Pair<'_> {
-    Pair { weight, bias }
+fn pair((weight, bias): &(Vec<f32>, Vec<f32>)) -> Pair {
+    Pair { weight: weight.clone(), bias: bias.clone() }
 }
 
 impl Weights {
@@ -41,14 +41,14 @@ impl Weights {
     }
 
     fn block(&self) -> Sequence {
-        self.with(self.shape, &self.layers()).expect("a sound block")
+        self.with(self.shape, self.layers()).expect("a sound block")
     }
 
-    fn with(&self, shape: Shape, layers: &[LayerWeights<'_>]) -> Result<Sequence, BlockError> {
-        Sequence::new(shape, &self.position, layers, self.norm.as_ref().map(pair))
+    fn with(&self, shape: Shape, layers: Vec<LayerWeights>) -> Result<Sequence, BlockError> {
+        Sequence::new(shape, self.position.clone(), layers, self.norm.as_ref().map(pair))
     }
 
-    fn layers(&self) -> Vec<LayerWeights<'_>> {
+    fn layers(&self) -> Vec<LayerWeights> {
         let layers = self.layers.iter().map(|[attention, out, first, second, norm1, norm2]| LayerWeights {
             attention: pair(attention),
             out: pair(out),
@@ -240,23 +240,16 @@ fn the_order_of_the_items_counts_and_those_beyond_the_positions_do_not() {
 #[test]
 fn unsound_encoders_are_refused() {
     let weights = Weights::new(1, plain(), 1, true);
-    let layer = weights.layers()[0];
+    let layer = weights.layers().remove(0);
     let shaped = |change: &dyn Fn(&mut Shape)| {
         let mut shape = plain();
         change(&mut shape);
-        weights.with(shape, &[layer]).map(|_| ())
+        weights.with(shape, vec![layer.clone()]).map(|_| ())
     };
-    let of = |change: &dyn Fn(&mut LayerWeights<'static>)| {
-        let leak = |pair: Pair<'_>| Pair { weight: pair.weight.to_vec().leak(), bias: pair.bias.to_vec().leak() };
-        let mut layer = LayerWeights {
-            attention: leak(layer.attention),
-            out: leak(layer.out),
-            first: leak(layer.first),
-            second: leak(layer.second),
-            norms: layer.norms.map(leak),
-        };
+    let of = |change: &dyn Fn(&mut LayerWeights)| {
+        let mut layer = layer.clone();
         change(&mut layer);
-        weights.with(plain(), &[layer]).map(|_| ())
+        weights.with(plain(), vec![layer]).map(|_| ())
     };
     assert_eq!((shaped(&|_| {}), of(&|_| {})), (Ok(()), Ok(())));
     let range = |part| Err(BlockError::Range { part });
@@ -277,14 +270,14 @@ fn unsound_encoders_are_refused() {
     for items in [0, 51, 65_536] {
         assert_eq!(shaped(&|shape| shape.items = items), size("position"));
     }
-    assert_eq!(weights.with(plain(), &[]).map(|_| ()), size("layers"));
-    assert_eq!(weights.with(plain(), &[layer; 5]).map(|_| ()), size("layers"));
+    assert_eq!(weights.with(plain(), vec![]).map(|_| ()), size("layers"));
+    assert_eq!(weights.with(plain(), vec![layer.clone(); 5]).map(|_| ()), size("layers"));
     assert_eq!(shaped(&|shape| shape.items = 4), Err(BlockError::Shape { part: "position" }));
     assert_eq!(shaped(&|shape| shape.inner = 7), Err(BlockError::Shape { part: "weight" }));
-    assert_eq!(of(&|layer| layer.norms[1].weight = &[1.0]), Err(BlockError::Shape { part: "weight" }));
-    assert_eq!(of(&|layer| layer.attention.bias = &[1.0]), Err(BlockError::Shape { part: "bias" }));
-    assert_eq!(of(&|layer| layer.out.bias = &[f32::NAN; 6]), Err(BlockError::NotFinite { part: "bias" }));
-    assert_eq!(of(&|layer| layer.out.weight = &[f32::INFINITY; 36]), Err(BlockError::NotFinite { part: "weight" }));
+    assert_eq!(of(&|layer| layer.norms[1].weight = vec![1.0]), Err(BlockError::Shape { part: "weight" }));
+    assert_eq!(of(&|layer| layer.attention.bias = vec![1.0]), Err(BlockError::Shape { part: "bias" }));
+    assert_eq!(of(&|layer| layer.out.bias = vec![f32::NAN; 6]), Err(BlockError::NotFinite { part: "bias" }));
+    assert_eq!(of(&|layer| layer.out.weight = vec![f32::INFINITY; 36]), Err(BlockError::NotFinite { part: "weight" }));
 }
 
 /// A third of the numbers is dropped, another third at each place, and the others are scaled up.

@@ -136,7 +136,7 @@ fn the_sequence(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Sequence {
     let of = |name: &str| find(tensors, name);
     let pair = |layer: usize, [weight, bias]: [&str; 2]| {
         let of = |part: &str| of(&format!("sequence.layers.{layer}.{part}"));
-        Pair { weight: of(weight), bias: of(bias) }
+        Pair { weight: of(weight).to_vec(), bias: of(bias).to_vec() }
     };
     let layers = [0, 1].map(|l| LayerWeights {
         attention: pair(l, ["self_attn.in_proj_weight", "self_attn.in_proj_bias"]),
@@ -145,7 +145,7 @@ fn the_sequence(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Sequence {
         second: pair(l, ["linear2.weight", "linear2.bias"]),
         norms: [pair(l, ["norm1.weight", "norm1.bias"]), pair(l, ["norm2.weight", "norm2.bias"])],
     });
-    let norm = Pair { weight: of("sequence.norm.weight"), bias: of("sequence.norm.bias") };
+    let norm = Pair { weight: of("sequence.norm.weight").to_vec(), bias: of("sequence.norm.bias").to_vec() };
     let (norm_at, from_oldest) = (Norm::Query, false);
     let shape = sequence::Shape {
         dim: DIM,
@@ -157,7 +157,7 @@ fn the_sequence(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Sequence {
         scale: 2.5,
         epsilon: 1e-8,
     };
-    Sequence::new(shape, of("sequence.position.weight"), &layers, Some(norm)).unwrap()
+    Sequence::new(shape, of("sequence.position.weight").to_vec(), layers.to_vec(), Some(norm)).unwrap()
 }
 
 #[test]

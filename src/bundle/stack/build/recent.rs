@@ -15,16 +15,7 @@ use crate::bundle::tensors::ANY;
 use crate::json;
 use crate::words::words;
 
-/// The parts of a layer of an encoder, as PyTorch names them: weight and bias of each.
-const PARTS: [[&str; 2]; 6] = [
-    [".self_attn.in_proj_weight", ".self_attn.in_proj_bias"],
-    [".self_attn.out_proj.weight", ".self_attn.out_proj.bias"],
-    [BETWEEN, ".linear1.bias"],
-    [".linear2.weight", ".linear2.bias"],
-    [".norm1.weight", ".norm1.bias"],
-    [".norm2.weight", ".norm2.bias"],
-];
-/// The one of them that says how many numbers stand between the halves of the feed-forward layer.
+/// The tensor of an encoder that says how many numbers stand between the halves of a feed-forward layer.
 const BETWEEN: &str = ".linear1.weight";
 
 impl<'a> Builder<'_, 'a> {
@@ -36,12 +27,12 @@ impl<'a> Builder<'_, 'a> {
 
     /// Takes a weight and its bias: a matrix and as many numbers as it has rows, or both as many where there are no columns.
     #[inline(never)]
-    fn two(&mut self, [weight, bias]: [&str; 2], outputs: usize, inputs: Option<usize>) -> [Vec<f32>; 2] {
+    fn two(&mut self, [weight, bias]: [&str; 2], outputs: usize, inputs: Option<usize>) -> Pair {
         let weight = match inputs {
             Some(inputs) => self.tensors.numbers(weight, &[outputs, inputs]),
             None => self.tensors.numbers(weight, &[outputs]),
         };
-        [weight, self.tensors.numbers(bias, &[outputs])]
+        Pair { weight, bias: self.tensors.numbers(bias, &[outputs]) }
     }
 
     #[inline(never)]
@@ -102,7 +93,7 @@ impl<'a> Builder<'_, 'a> {
             self.tensors.refuse("position.weight", TensorFault::TooLarge);
         }
         let behind = self.tensors.has("norm.weight").then(|| self.two(["norm.weight", "norm.bias"], dim, None));
-        let (mut inner, mut pairs) = (1, Vec::new());
+        let (mut inner, mut layers) = (1, Vec::new());
         for number in 0..count {
             self.tensors.layer("layers.", number);
             if number == 0 {
@@ -111,31 +102,24 @@ impl<'a> Builder<'_, 'a> {
                     self.tensors.refuse(BETWEEN, TensorFault::TooLarge);
                 }
             }
-            let (all, of_dim) = (dim.saturating_mul(3), Some(dim));
-            let sizes = [(all, of_dim), (dim, of_dim), (inner, of_dim), (dim, Some(inner)), (dim, None), (dim, None)];
-            for (parts, (outputs, inputs)) in PARTS.into_iter().zip(sizes) {
-                pairs.push(self.two(parts, outputs, inputs));
-            }
-        }
-        let mut layers = Vec::new();
-        for [attention, out, first, second, norm1, norm2] in pairs.as_chunks::<6>().0 {
+            // The names are PyTorch's.
+            let (rows, of_dim) = (dim.saturating_mul(3), Some(dim));
             layers.push(LayerWeights {
-                attention: pair(attention),
-                out: pair(out),
-                first: pair(first),
-                second: pair(second),
-                norms: [pair(norm1), pair(norm2)],
+                attention: self.two([".self_attn.in_proj_weight", ".self_attn.in_proj_bias"], rows, of_dim),
+                out: self.two([".self_attn.out_proj.weight", ".self_attn.out_proj.bias"], dim, of_dim),
+                first: self.two([BETWEEN, ".linear1.bias"], inner, of_dim),
+                second: self.two([".linear2.weight", ".linear2.bias"], dim, Some(inner)),
+                norms: [
+                    self.two([".norm1.weight", ".norm1.bias"], dim, None),
+                    self.two([".norm2.weight", ".norm2.bias"], dim, None),
+                ],
             });
         }
         let shape = sequence::Shape { dim, heads, inner, items, norm, from_oldest, scale, epsilon };
         let past = self.before("sequence");
-        match Sequence::new(shape, &position, &layers, behind.as_ref().map(pair)) {
+        match Sequence::new(shape, position, layers, behind) {
             Ok(sequence) => self.push(Kind::Sequence { at, past, sequence }, Vec::new(), Side::User, dim),
             Err(error) => self.tensors.against(error),
         }
     }
-}
-
-fn pair([weight, bias]: &[Vec<f32>; 2]) -> Pair<'_> {
-    Pair { weight, bias }
 }
