@@ -1,4 +1,4 @@
-//! Maps and orders with few compiled forms: by keys that are hashes already, by numbers that mostly rise, and by falling value.
+//! Maps and orders with few compiled forms: by keys that are hashes or numbers already, and by falling value.
 //!
 //! The tree maps of the standard library are compiled anew for each pair of types, at 3 to 6 kB of the module that a phone loads.
 
@@ -73,6 +73,11 @@ impl KeyMap {
         self.slots[at] = place as u32 + 1;
     }
 
+    /// All keys with their values, in the order in which the keys came.
+    pub fn iter(&self) -> core::slice::Iter<'_, (u64, u32)> {
+        self.entries.iter()
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -87,22 +92,40 @@ impl KeyMap {
 /// A map by key whose values stand in a list, in the order in which their keys came.
 ///
 /// A table is compiled anew for each type of value, and a list is not much: all of these maps share the one table of places.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Keyed<V> {
     places: KeyMap,
     values: Vec<V>,
 }
 
-impl<V: Default> Keyed<V> {
+impl<V> Default for Keyed<V> {
+    fn default() -> Self {
+        Self { places: KeyMap::default(), values: Vec::new() }
+    }
+}
+
+impl<V> Keyed<V> {
     /// What stands under `key`.
     #[cfg_attr(zhiji_phone, optimize(speed))]
     pub fn get(&self, key: u64) -> Option<&V> {
         self.values.get(self.places.get(key)? as usize)
     }
 
+    /// Puts `value` under `key`, in place of what stood there.
+    pub fn insert(&mut self, key: u64, value: V) {
+        let next = self.values.len();
+        match self.values.get_mut(*self.places.entry(key, next as u32) as usize) {
+            Some(known) => *known = value,
+            None => self.values.push(value),
+        }
+    }
+
     /// What stands under `key`, made where nothing does.
     #[cfg_attr(zhiji_phone, optimize(speed))]
-    pub fn entry(&mut self, key: u64) -> &mut V {
+    pub fn entry(&mut self, key: u64) -> &mut V
+    where
+        V: Default,
+    {
         let next = self.values.len();
         let at = *self.places.entry(key, next as u32) as usize;
         if at >= next {
@@ -140,62 +163,6 @@ pub fn falling(count: usize, value: &dyn Fn(usize) -> f32) -> Vec<usize> {
     all.into_iter().map(|(_, at)| at as usize).collect()
 }
 
-/// A map by numbers, in their order. Numbers that come in rising order are appended; others cost a move of those above them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Numbered<V>(Vec<(u32, V)>);
-
-impl<V> Numbered<V> {
-    /// An empty map.
-    pub const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    fn place(&self, number: u32) -> Result<usize, usize> {
-        match self.0.last() {
-            Some((last, _)) if *last >= number => self.0.binary_search_by_key(&number, |(known, _)| *known),
-            _ => Err(self.0.len()),
-        }
-    }
-
-    /// What stands under `number`.
-    pub fn get(&self, number: u32) -> Option<&V> {
-        self.0.get(self.place(number).ok()?).map(|(_, value)| value)
-    }
-
-    /// Puts `value` under `number`, in place of what stood there.
-    pub fn insert(&mut self, number: u32, value: V) {
-        match self.place(number) {
-            Ok(at) => {
-                if let Some((_, known)) = self.0.get_mut(at) {
-                    *known = value;
-                }
-            }
-            Err(at) => self.0.insert(at, (number, value)),
-        }
-    }
-
-    /// All, in the order of the numbers.
-    pub fn iter(&self) -> core::slice::Iter<'_, (u32, V)> {
-        self.0.iter()
-    }
-
-    /// Takes everything out.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Keeps the numbers below `bound`.
-    pub fn keep_below(&mut self, bound: u32) {
-        self.0.truncate(self.place(bound).unwrap_or_else(|at| at));
-    }
-}
-
-impl<V> Default for Numbered<V> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +174,9 @@ mod tests {
             *map.entry(key) += more;
         }
         assert_eq!(map.sorted().collect::<Vec<_>>(), [(3, &18), (7, &5), (u64::MAX, &8)]);
+        map.insert(7, 9);
+        map.insert(0, 6);
+        assert_eq!(map.sorted().collect::<Vec<_>>(), [(0, &6), (3, &18), (7, &9), (u64::MAX, &8)]);
         assert_eq!([3, 4].map(|key| map.get(key)), [Some(&18), None]);
     }
 
@@ -231,21 +201,5 @@ mod tests {
         assert_eq!((map.insert(key(7), 70), map.insert(key(7), 71), map.len()), (Some(7), Some(70), 1000));
         *map.entry(key(8), 0) += 1;
         assert_eq!([7, 8, 9].map(|n| map.get(key(n))), [Some(71), Some(9), Some(9)]);
-    }
-
-    #[test]
-    fn numbers_are_found_replaced_and_kept_in_order() {
-        let mut map = Numbered::new();
-        for (number, value) in [(5, 'a'), (9, 'b'), (1, 'c'), (7, 'd'), (9, 'e'), (0, 'f')] {
-            map.insert(number, value);
-        }
-        assert_eq!(map.iter().copied().collect::<Vec<_>>(), [(0, 'f'), (1, 'c'), (5, 'a'), (7, 'd'), (9, 'e')]);
-        assert_eq!([1, 2, 9, 10].map(|number| map.get(number).copied()), [Some('c'), None, Some('e'), None]);
-        map.keep_below(7);
-        assert_eq!(map.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 5]);
-        map.keep_below(6);
-        assert_eq!(map.iter().count(), 3);
-        map.clear();
-        assert_eq!(map.get(0), None);
     }
 }

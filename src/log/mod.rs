@@ -12,7 +12,7 @@ use crate::codec::{cut, whole};
 use crate::consent::Token;
 use crate::event::Event;
 use crate::item::Item;
-use crate::keyed::Numbered;
+use crate::keyed::{KeyMap, Keyed};
 use crate::schema::Schema;
 use crate::time::Timestamp;
 use crate::words::decimal;
@@ -109,7 +109,7 @@ pub struct Log {
     writer: Option<SegmentWriter>,
     next_segment: u32,
     /// The page's slate handles → numbers by first recorded use.
-    slates: Numbered<u32>,
+    slates: KeyMap,
     slate_count: u32,
     session: u32,
     opens_session: bool,
@@ -152,7 +152,7 @@ impl Log {
             segments: Vec::new(),
             writer: None,
             next_segment: 0,
-            slates: Numbered::new(),
+            slates: KeyMap::default(),
             slate_count: 0,
             session: 0,
             opens_session: true,
@@ -167,17 +167,19 @@ impl Log {
     pub fn open(schema: Rc<Schema>, epoch: u32, generation: u32, files: &[StoredFile<'_>]) -> (Self, Opened) {
         let mut log = Self::new(Rc::clone(&schema), epoch, generation);
         let mut opened = Opened::default();
-        let mut own: Numbered<&[u8]> = Numbered::new();
+        let mut own: Keyed<&[u8]> = Keyed::default();
         for file in files {
             match parse_name(file.name) {
-                Some((g, number)) if g == generation => own.insert(number, file.bytes),
+                Some((g, number)) if g == generation => own.insert(number.into(), file.bytes),
                 Some(_) => log.ops.push(StoreOp::Remove { name: file.name.into() }),
                 None => {}
             }
         }
         let mut session = 0u32;
         let mut interned = Versions::default();
-        for (place, (number, bytes)) in own.iter().enumerate() {
+        let mut own = own.sorted();
+        while let Some((number, bytes)) = own.next() {
+            let number = number as u32;
             let found = segment::read(&schema, bytes);
             opened.damaged += found.damaged;
             opened.torn |= found.torn;
@@ -202,15 +204,9 @@ impl Log {
             if events.is_empty() {
                 continue;
             }
-            let segment = Segment {
-                number: *number,
-                epoch: header.epoch,
-                slates: header.slates,
-                opens,
-                events,
-                bytes: bytes.len(),
-            };
-            if place + 1 == own.iter().len() && !opened.torn && opened.damaged == 0 {
+            let segment =
+                Segment { number, epoch: header.epoch, slates: header.slates, opens, events, bytes: bytes.len() };
+            if own.len() == 0 && !opened.torn && opened.damaged == 0 {
                 // The writer is brought to its state by writing the same events again. Bytes that it would not have written (a
                 // definition whose event was cut off) ask for a rewrite.
                 match segment.encode(header.fingerprint) {
@@ -220,7 +216,6 @@ impl Log {
             }
             log.segments.push(segment);
         }
-        log.slates.clear();
         (log, opened)
     }
 
@@ -284,18 +279,14 @@ impl Log {
     }
 
     fn slate_number(&mut self, handle: u32) -> u32 {
-        if let Some(number) = self.slates.get(handle) {
-            return *number;
-        }
-        let number = self.slate_count;
-        self.slate_count += 1;
-        self.slates.insert(handle, number);
+        let number = *self.slates.entry(handle.into(), self.slate_count);
+        self.slate_count += u32::from(number == self.slate_count);
         number
     }
 
     /// The number under which the log knows a slate handle of the page, where it was recorded.
     pub fn slate_of(&self, handle: u32) -> Option<u32> {
-        self.slates.get(handle).copied()
+        self.slates.get(handle.into())
     }
 
     /// One copy of each item version in memory.
@@ -326,17 +317,17 @@ impl Log {
 
     /// The newest instant that two sessions have reached: one clock that jumped ahead cannot move it.
     fn confirmed_now(&self) -> Option<Timestamp> {
-        let mut latest = Numbered::new();
-        for event in self.events() {
-            let at = latest.get(event.session).map_or(event.at, |at: &Timestamp| event.at.max(*at));
-            latest.insert(event.session, at);
-        }
         let (mut newest, mut second) = (None, None);
-        for (_, at) in latest.iter() {
-            second = second.max(newest.min(Some(*at)));
-            newest = newest.max(Some(*at));
+        let (mut session, mut latest) = (None, None);
+        for event in self.events() {
+            if session != Some(event.session) {
+                second = second.max(newest.min(latest));
+                newest = newest.max(latest);
+                (session, latest) = (Some(event.session), None);
+            }
+            latest = latest.max(Some(event.at));
         }
-        second
+        second.max(newest.min(latest))
     }
 
     /// Drops what is too much or too old, as whole segments from the front. Returns whether anything was dropped.
@@ -397,12 +388,13 @@ impl Log {
     pub fn forget(&mut self, keep: &mut dyn FnMut(&Event) -> bool) -> usize {
         let before = self.len();
         let mut fresh = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
-        let mut numbers = Numbered::new();
+        let (mut handles, mut free) = (KeyMap::default(), 0);
         for (handle, number) in self.slates.iter() {
-            numbers.insert(*number, *handle);
+            let handle = *handle as u32;
+            handles.insert(u64::from(*number), handle);
+            // Slates of earlier starts have no handle any more; theirs must not meet one that the page still holds.
+            free = free.max(handle.saturating_add(1));
         }
-        // Slates of earlier starts have no handle any more; theirs must not meet one that the page still holds.
-        let free = self.slates.iter().next_back().map_or(0, |(handle, _)| handle.saturating_add(1));
         let mut session = None;
         for event in self.events() {
             if !keep(event) {
@@ -415,10 +407,13 @@ impl Log {
             }
             fresh.utc_offset_minutes = event.utc_offset_minutes;
             event.detail.slate =
-                event.detail.slate.map(|n| numbers.get(n).copied().unwrap_or_else(|| free.saturating_add(n)));
+                event.detail.slate.map(|n| handles.get(n.into()).unwrap_or_else(|| free.saturating_add(n)));
             fresh.push(event);
         }
-        fresh.slates.keep_below(free);
+        let slates = core::mem::take(&mut fresh.slates);
+        for (handle, number) in slates.iter().filter(|(handle, _)| *handle < free.into()) {
+            fresh.slates.insert(*handle, *number);
+        }
         // The next event goes on in the session that is running, unless none of that session is left.
         fresh.opens_session = self.opens_session || session != Some(self.session);
         fresh.utc_offset_minutes = self.utc_offset_minutes;

@@ -8,7 +8,7 @@ use super::versions::Versions;
 use crate::codec::{FRAME_HEAD, Malformed, Reader, Writer, frame, frame_at};
 use crate::event::{Detail, Event};
 use crate::item::Item;
-use crate::keyed::{KeyMap, Numbered};
+use crate::keyed::{KeyMap, Keyed};
 use crate::schema::{Schema, hash64};
 use crate::time::Timestamp;
 use alloc::rc::Rc;
@@ -177,7 +177,7 @@ pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
     };
     found.header = Some(header);
     let mut reading =
-        Reading { schema, header, words: Numbered::new(), items: Numbered::new(), session: (0, 0), opens: false };
+        Reading { schema, header, words: Keyed::default(), items: Keyed::default(), session: (0, 0), opens: false };
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
             found.damaged += usize::from(reading.record(payload, &mut found.events).is_err());
@@ -203,8 +203,8 @@ fn resume(bytes: &[u8], at: usize) -> Option<usize> {
 struct Reading<'a> {
     schema: &'a Schema,
     header: Header,
-    words: Numbered<String>,
-    items: Numbered<Rc<Item>>,
+    words: Keyed<String>,
+    items: Keyed<Rc<Item>>,
     session: (u32, i16),
     opens: bool,
 }
@@ -223,22 +223,23 @@ impl Reading<'_> {
                 self.session = (self.session.0.saturating_add(u32::from(opens)), offset.unwrap_or(0));
             }
             WORD => {
-                let number = bytes.narrow();
+                let number: u32 = bytes.narrow();
                 let text = bytes.utf8(bytes.left());
                 bytes.close()?;
-                self.words.insert(number, text);
+                self.words.insert(number.into(), text);
             }
             ITEM => {
-                let number = bytes.narrow();
-                let item = Item::read(self.schema, &mut bytes, &|word| self.words.get(word).cloned());
+                let number: u32 = bytes.narrow();
+                let item = Item::read(self.schema, &mut bytes, &|word| self.words.get(word.into()).cloned());
                 bytes.close()?;
-                self.items.insert(number, Rc::new(item));
+                self.items.insert(number.into(), Rc::new(item));
             }
             EVENT => {
                 let action = bytes.u8();
                 let at = self.header.base.ms().saturating_add(bytes.zigzag());
                 let at = Timestamp::from_ms(at).map_err(|_| Malformed)?;
-                let item = self.items.get(bytes.narrow()).ok_or(Malformed)?;
+                let item: u32 = bytes.narrow();
+                let item = self.items.get(item.into()).ok_or(Malformed)?;
                 let detail = read_detail(self.header.slates, &mut bytes);
                 bytes.expect(usize::from(action) < self.schema.actions.len() && detail.check().is_ok());
                 bytes.close()?;
