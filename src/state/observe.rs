@@ -7,7 +7,6 @@ use crate::features::counters::Increment;
 use crate::features::memory::{Memory, Recent};
 use crate::features::{Candidate, Context, Layout, scaled};
 use crate::schema::{Role, Rule, Schema};
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -34,10 +33,9 @@ pub struct Example<'a> {
     pub position: Option<u16>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Pending {
-    deadline_ms: i64,
-    positive: bool,
+/// What was known when an item was shown.
+#[derive(Debug)]
+struct Shown {
     slate: Option<u32>,
     wire: u64,
     at_ms: i64,
@@ -49,6 +47,53 @@ struct Pending {
     position: Option<u16>,
     words: Vec<(u16, u64)>,
     dense: Vec<f32>,
+}
+
+/// What may still come of an item that was shown.
+#[derive(Clone, Debug)]
+struct Pending {
+    deadline_ms: i64,
+    positive: bool,
+    shown: Rc<Shown>,
+}
+
+/// What one label waits for; deadlines grow.
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    all: Vec<Pending>,
+    /// How many of the first of them have matured.
+    matured: usize,
+}
+
+impl Queue {
+    /// What has not matured, oldest first.
+    fn waiting(&self) -> &[Pending] {
+        &self.all[self.matured..]
+    }
+
+    /// Takes out the oldest, where its time has come.
+    fn mature(&mut self, now_ms: i64) -> Option<Pending> {
+        let oldest = self.waiting().first().filter(|p| p.deadline_ms <= now_ms)?.clone();
+        self.matured += 1;
+        // Moved up so seldom that it costs less than the examples.
+        if 2 * self.matured >= self.all.len() {
+            self.all.drain(..self.matured);
+            self.matured = 0;
+        }
+        Some(oldest)
+    }
+
+    /// The latest impression of the item, in the action's slate where it names one, is positive. Everything in the queue is still within
+    /// its window: what was past it has matured.
+    fn mark(&mut self, event: &Event) {
+        let (wire, slate) = (event.item.wire(), event.detail.slate);
+        for p in self.all[self.matured..].iter_mut().rev() {
+            if p.shown.wire == wire && (slate.is_none() || p.shown.slate == slate) {
+                p.positive = true;
+                break;
+            }
+        }
+    }
 }
 
 /// Examples that are counted and not read: their features, most of what a fold costs, are left out.
@@ -80,8 +125,8 @@ pub struct Observe {
     pub memory: Memory,
     clock: Clock,
     session: Option<u32>,
-    /// One queue for each label; within a queue deadlines grow.
-    pending: Vec<VecDeque<Pending>>,
+    /// One queue for each label.
+    pending: Vec<Queue>,
     unread: Unread,
     /// Examples of the first label so far, those that have not matured included. No part of the state.
     begun: u64,
@@ -91,7 +136,7 @@ impl Observe {
     /// The fold of no events.
     pub fn new(schema: Rc<Schema>, layout: Rc<Layout>) -> Self {
         let memory = Memory::new(&schema);
-        let pending = schema.labels.iter().map(|_| VecDeque::new()).collect();
+        let pending = schema.labels.iter().map(|_| Queue::default()).collect();
         let (clock, unread) = (Clock::default(), Unread::NONE);
         Self { schema, layout, memory, clock, session: None, pending, unread, begun: 0 }
     }
@@ -118,16 +163,14 @@ impl Observe {
             self.memory.depth = 0;
         }
         for (label, queue) in self.pending.iter_mut().enumerate() {
-            while queue.front().is_some_and(|p| p.deadline_ms <= now_ms) {
-                if let Some(p) = queue.pop_front() {
-                    sink(p.example(label, &self.memory));
-                    if label == 0 {
-                        self.memory.judge(p.wire, if p.positive { 1.0 } else { 0.0 });
-                    }
+            while let Some(p) = queue.mature(now_ms) {
+                sink(p.example(label, &self.memory));
+                if label == 0 {
+                    self.memory.judge(p.shown.wire, if p.positive { 1.0 } else { 0.0 });
                 }
             }
         }
-        let mut shown: Option<Pending> = None;
+        let mut read: Option<Rc<Shown>> = None;
         let mut judged = None;
         for label in 0..self.schema.labels.len() {
             let (value, deadline_ms) = match self.schema.labels[label].rule {
@@ -136,7 +179,7 @@ impl Observe {
                 }
                 Rule::Follows { positive, .. } => {
                     if positive & (1 << event.action) != 0 {
-                        mark(&mut self.pending[label], event);
+                        self.pending[label].mark(event);
                     }
                     continue;
                 }
@@ -147,18 +190,17 @@ impl Observe {
             };
             let unread = self.unread.holds(label, self.begun, deadline_ms);
             self.begun += u64::from(label == 0);
-            let mut pending = if unread {
-                self.pending_of(event, now_ms, Vec::new(), Vec::new())
+            let shown = if unread {
+                self.shown(event, now_ms, Vec::new(), Vec::new())
             } else {
-                shown.get_or_insert_with(|| self.show(event, now_ms)).clone()
+                Rc::clone(read.get_or_insert_with(|| self.show(event, now_ms)))
             };
-            if let Some(positive) = value {
-                pending.positive = positive;
+            let pending = Pending { deadline_ms, positive: value == Some(true), shown };
+            if value.is_some() {
                 sink(pending.example(label, &self.memory));
                 judged = if label == 0 { event.detail.value } else { judged };
             } else {
-                pending.deadline_ms = deadline_ms;
-                self.pending[label].push_back(pending);
+                self.pending[label].all.push(pending);
             }
         }
         if let Some(value) = judged {
@@ -172,20 +214,18 @@ impl Observe {
     }
 
     /// The features of the event's item as they stand before it is folded.
-    fn show(&self, event: &Event, now_ms: i64) -> Pending {
+    fn show(&self, event: &Event, now_ms: i64) -> Rc<Shown> {
         let mut dense = alloc::vec![0.0; self.layout.len()];
         let context = Context { now_ms, utc_offset_minutes: event.utc_offset_minutes };
         let rates = self.layout.fill_user(&self.schema, &self.memory, context, &mut dense);
         let number = |field| event.number(&self.schema, field);
         let candidate = Candidate { item: &event.item, number: &number, prior: event.detail.prior };
         self.layout.fill_pair(&self.schema, &self.memory, context, &rates, &candidate, &mut dense);
-        self.pending_of(event, now_ms, event.item.word_keys(), dense)
+        self.shown(event, now_ms, event.item.word_keys(), dense)
     }
 
-    fn pending_of(&self, event: &Event, now_ms: i64, words: Vec<(u16, u64)>, dense: Vec<f32>) -> Pending {
-        Pending {
-            deadline_ms: now_ms,
-            positive: false,
+    fn shown(&self, event: &Event, now_ms: i64, words: Vec<(u16, u64)>, dense: Vec<f32>) -> Rc<Shown> {
+        Rc::new(Shown {
             slate: event.detail.slate,
             wire: event.item.wire(),
             at_ms: now_ms,
@@ -195,7 +235,7 @@ impl Observe {
             position: event.detail.position,
             words,
             dense,
-        }
+        })
     }
 
     fn remember(&mut self, event: &Event, now_ms: i64) {
@@ -286,9 +326,9 @@ impl Observe {
         self.clock.encode(out);
         out.zigzag(self.session.map_or(-1, i64::from));
         for queue in &self.pending {
-            out.count(queue.len());
-            for p in queue {
-                p.encode(out);
+            out.count(queue.waiting().len());
+            for pending in queue.waiting() {
+                pending.encode(out);
             }
         }
     }
@@ -301,7 +341,7 @@ impl Observe {
         state.session = u32::try_from(bytes.zigzag()).ok();
         for queue in &mut state.pending {
             for _ in 0..bytes.count() {
-                queue.push_back(Pending::decode(state.layout.len(), bytes));
+                queue.all.push(Pending::decode(state.layout.len(), bytes));
             }
         }
         bytes.expect(state.memory.habits.len() == state.schema.scaled_numbers().count());
@@ -309,53 +349,44 @@ impl Observe {
     }
 }
 
-/// The latest impression of the item, in the action's slate where it names one, is positive. Everything in the queue is still within its
-/// window: what was past it has matured.
-fn mark(queue: &mut VecDeque<Pending>, event: &Event) {
-    let wire = event.item.wire();
-    let slate = event.detail.slate;
-    if let Some(p) = queue.iter_mut().rev().find(|p| p.wire == wire && (slate.is_none() || p.slate == slate)) {
-        p.positive = true;
-    }
-}
-
 impl Pending {
     fn example<'a>(&'a self, label: usize, memory: &'a Memory) -> Example<'a> {
+        let shown = &*self.shown;
         Example {
             label,
             positive: self.positive,
-            dense: &self.dense,
-            wire: self.wire,
-            words: &self.words,
-            recent: memory.recent_at(self.chosen, self.judgements),
-            at_ms: self.at_ms,
-            earlier: self.earlier,
-            position: self.position,
+            dense: &shown.dense,
+            wire: shown.wire,
+            words: &shown.words,
+            recent: memory.recent_at(shown.chosen, shown.judgements),
+            at_ms: shown.at_ms,
+            earlier: shown.earlier,
+            position: shown.position,
         }
     }
 
     fn encode(&self, out: &mut Writer) {
+        let shown = &*self.shown;
         out.zigzag(self.deadline_ms);
         out.u8(u8::from(self.positive));
-        out.zigzag(self.slate.map_or(-1, i64::from));
-        out.u64(self.wire);
-        out.zigzag(self.at_ms);
-        out.u32(self.earlier);
-        out.u32(self.chosen);
-        out.u32(self.judgements);
-        out.zigzag(self.position.map_or(-1, i64::from));
-        out.count(self.words.len());
-        for (field, key) in &self.words {
+        out.zigzag(shown.slate.map_or(-1, i64::from));
+        out.u64(shown.wire);
+        out.zigzag(shown.at_ms);
+        out.u32(shown.earlier);
+        out.u32(shown.chosen);
+        out.u32(shown.judgements);
+        out.zigzag(shown.position.map_or(-1, i64::from));
+        out.count(shown.words.len());
+        for (field, key) in &shown.words {
             out.u16(*field);
             out.u64(*key);
         }
-        self.dense.iter().for_each(|v| out.f32(*v));
+        shown.dense.iter().for_each(|v| out.f32(*v));
     }
 
     fn decode(width: usize, bytes: &mut Reader<'_>) -> Self {
-        let mut pending = Self {
-            deadline_ms: bytes.zigzag(),
-            positive: bytes.u8() != 0,
+        let (deadline_ms, positive) = (bytes.zigzag(), bytes.u8() != 0);
+        let mut shown = Shown {
             slate: u32::try_from(bytes.zigzag()).ok(),
             wire: bytes.u64(),
             at_ms: bytes.zigzag(),
@@ -367,11 +398,11 @@ impl Pending {
             dense: Vec::with_capacity(width),
         };
         for _ in 0..bytes.count() {
-            pending.words.push((bytes.u16(), bytes.u64()));
+            shown.words.push((bytes.u16(), bytes.u64()));
         }
         for _ in 0..width {
-            pending.dense.push(bytes.f32());
+            shown.dense.push(bytes.f32());
         }
-        pending
+        Self { deadline_ms, positive, shown: Rc::new(shown) }
     }
 }
