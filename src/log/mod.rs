@@ -175,7 +175,6 @@ impl Log {
                 None => {}
             }
         }
-        let mut session = 0u32;
         let mut interned = Versions::default();
         let mut own = own.sorted();
         while let Some((number, bytes)) = own.next() {
@@ -189,21 +188,20 @@ impl Log {
                 opened.foreign += 1;
                 continue;
             }
-            let mut events = Vec::with_capacity(found.events.len());
-            let opens = found.events.first().is_some_and(|(_, opens)| *opens);
-            for (mut event, opens) in found.events {
-                let first = opened.events == 0;
-                session += u32::from(opens && !first);
-                event.session = session;
-                event.item = interned.share(event.item);
-                log.slate_count = log.slate_count.max(event.detail.slate.map_or(0, |s| s.saturating_add(1)));
-                opened.events += 1;
-                events.push(event);
-            }
-            log.session = session;
+            let mut events = found.events;
             if events.is_empty() {
                 continue;
             }
+            let opens = events.first().is_some_and(|e| e.session > 0);
+            // The log's first event stands in session 0, whether it opens it or not.
+            let (before, first) = (log.session, u32::from(opens && opened.events == 0));
+            for event in &mut events {
+                event.session = before + event.session - first;
+                log.session = event.session;
+                event.item = interned.share(&event.item);
+                log.slate_count = log.slate_count.max(event.detail.slate.map_or(0, |s| s.saturating_add(1)));
+            }
+            opened.events += events.len();
             let segment =
                 Segment { number, epoch: header.epoch, slates: header.slates, opens, events, bytes: bytes.len() };
             if own.len() == 0 && !opened.torn && opened.damaged == 0 {

@@ -156,8 +156,8 @@ impl SegmentWriter {
 pub struct Found {
     /// The header, where it is whole.
     pub header: Option<Header>,
-    /// Events, with whether each opens a session.
-    pub events: Vec<(Event, bool)>,
+    /// Events; their sessions count how many were opened in this segment until then.
+    pub events: Vec<Event>,
     /// Records that could not be read.
     pub damaged: usize,
     /// Whether the bytes end in the middle of a record.
@@ -177,7 +177,7 @@ pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
     };
     found.header = Some(header);
     let mut reading =
-        Reading { schema, header, words: Keyed::default(), items: Keyed::default(), session: (0, 0), opens: false };
+        Reading { schema, header, words: Keyed::default(), items: Keyed::default(), session: 0, offset: 0, opens: false };
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
             found.damaged += usize::from(reading.record(payload, &mut found.events).is_err());
@@ -205,13 +205,16 @@ struct Reading<'a> {
     header: Header,
     words: Keyed<String>,
     items: Keyed<Rc<Item>>,
-    session: (u32, i16),
+    session: u32,
+    /// Minutes by which the phone's zone is ahead of UTC.
+    offset: i16,
+    /// Whether the next event opens a session.
     opens: bool,
 }
 
 impl Reading<'_> {
     /// Takes a record in; an event goes to the others.
-    fn record(&mut self, payload: &[u8], events: &mut Vec<(Event, bool)>) -> Result<(), Malformed> {
+    fn record(&mut self, payload: &[u8], events: &mut Vec<Event>) -> Result<(), Malformed> {
         let mut bytes = Reader::new(payload);
         match bytes.u8() {
             SESSION => {
@@ -220,7 +223,7 @@ impl Reading<'_> {
                 bytes.expect(offset.is_ok());
                 bytes.close()?;
                 self.opens = opens;
-                self.session = (self.session.0.saturating_add(u32::from(opens)), offset.unwrap_or(0));
+                self.offset = offset.unwrap_or(0);
             }
             WORD => {
                 let number: u32 = bytes.narrow();
@@ -243,9 +246,9 @@ impl Reading<'_> {
                 let detail = read_detail(self.header.slates, &mut bytes);
                 bytes.expect(usize::from(action) < self.schema.actions.len() && detail.check().is_ok());
                 bytes.close()?;
-                let (session, utc_offset_minutes) = self.session;
-                let opens = core::mem::take(&mut self.opens);
-                events.push((Event { at, session, utc_offset_minutes, action, item: Rc::clone(item), detail }, opens));
+                self.session = self.session.saturating_add(u32::from(core::mem::take(&mut self.opens)));
+                let (session, utc_offset_minutes) = (self.session, self.offset);
+                events.push(Event { at, session, utc_offset_minutes, action, item: Rc::clone(item), detail });
             }
             _ => return Err(Malformed),
         }

@@ -35,8 +35,8 @@ impl Versions {
     }
 
     /// The one copy of this version.
-    pub fn share(&mut self, item: Rc<Item>) -> Rc<Item> {
-        let (number, _) = self.number(&item);
-        self.at(number).map_or(item, |(known, _)| Rc::clone(known))
+    pub fn share(&mut self, item: &Rc<Item>) -> Rc<Item> {
+        let (number, _) = self.number(item);
+        Rc::clone(self.at(number).map_or(item, |(known, _)| known))
     }
 }
