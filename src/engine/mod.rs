@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::item::Item;
 use crate::keyed::KeyMap;
-use crate::log::{Log, StoreOp, StoredFile, file_name, name_prefix, newest_generation};
+use crate::log::{Log, StoreOp, StoredFile, file_name, name_prefix, newest_generation, queue};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
 use crate::score::Ranker;
@@ -254,38 +254,22 @@ impl Engine {
 
     /// Queues the removal of the files that a rewrite has replaced.
     fn remove_files(&mut self, generation: u32, numbers: &[u32], files: &[StoredFile<'_>]) {
-        let prefix = name_prefix(generation);
-        let mut names: Vec<String> = Vec::new();
-        let mut add = |name| {
-            if let Err(at) = names.binary_search(&name) {
-                names.insert(at, name);
-            }
-        };
+        let (prefix, from) = (name_prefix(generation), self.ops.len());
         for number in numbers {
-            add(file_name(generation, *number));
+            self.ops.push(StoreOp::Remove { name: file_name(generation, *number) });
         }
         for file in files {
-            if file.name.starts_with(&prefix) {
-                add(file.name.to_string());
+            let named = |op: &StoreOp| matches!(op, StoreOp::Remove { name } if name == file.name);
+            if file.name.starts_with(&prefix) && !self.ops[from..].iter().any(named) {
+                self.ops.push(StoreOp::Remove { name: file.name.to_string() });
             }
-        }
-        for name in names {
-            self.ops.push(StoreOp::Remove { name });
         }
     }
 
     /// Moves what the log wants done behind what is already queued, joining appends to one file.
     fn collect(&mut self) {
-        let Some(log) = &mut self.log else { return };
-        for op in log.take_ops() {
-            match (self.ops.last_mut(), op) {
-                (Some(StoreOp::Append { name: last, bytes: pending }), StoreOp::Append { name, bytes })
-                    if *last == name =>
-                {
-                    pending.extend(bytes);
-                }
-                (_, op) => self.ops.push(op),
-            }
+        for op in self.log.as_mut().map(Log::take_ops).unwrap_or_default() {
+            queue(&mut self.ops, op);
         }
     }
 
@@ -308,8 +292,11 @@ impl Engine {
             Clearing::Queued => Clearing::Given,
             Clearing::None | Clearing::Given => Clearing::None,
         };
-        let ops = core::mem::take(&mut self.ops);
-        ops.into_iter().map(|op| self.seal(op)).collect()
+        let mut ops = core::mem::take(&mut self.ops);
+        for op in &mut ops {
+            self.seal(op);
+        }
+        ops
     }
 
     /// The host could not carry out what [`Engine::take_ops`] gave. The next call gives everything that is remembered, under a new

@@ -70,24 +70,15 @@ impl Engine {
     }
 
     /// Seals what is about to be written.
-    pub(super) fn seal(&mut self, op: StoreOp) -> StoreOp {
-        let Some(sealing) = &mut self.sealing else { return op };
-        let mut close = |name: &str, bytes: Vec<u8>| {
+    pub(super) fn seal(&mut self, op: &mut StoreOp) {
+        if let Some(sealing) = &mut self.sealing
+            && let StoreOp::Append { name, bytes } | StoreOp::Write { name, bytes } = op
+            && is_behavioural(name)
+        {
             let mut nonce = [0; 24];
             sealing.nonces.fill(&mut nonce);
             // A chunk is at most one whole segment, which is far below the limit of a chunk.
-            seal_chunk(&sealing.key, nonce, name.as_bytes(), &bytes).unwrap_or_default()
-        };
-        match op {
-            StoreOp::Append { name, bytes } if is_behavioural(&name) => {
-                let bytes = close(&name, bytes);
-                StoreOp::Append { name, bytes }
-            }
-            StoreOp::Write { name, bytes } if is_behavioural(&name) => {
-                let bytes = close(&name, bytes);
-                StoreOp::Write { name, bytes }
-            }
-            op => op,
+            *bytes = seal_chunk(&sealing.key, nonce, name.as_bytes(), bytes).unwrap_or_default();
         }
     }
 

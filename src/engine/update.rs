@@ -59,8 +59,9 @@ impl Updates {
     }
 
     fn collect(&mut self, ops: &mut Vec<StoreOp>) {
-        let own = self.update.as_mut().map(Update::take_ops).unwrap_or_default();
-        ops.extend(own.into_iter().map(|op| StoreOp::Write { name: op.name.to_string(), bytes: op.bytes }));
+        for op in self.update.as_mut().map(Update::take_ops).unwrap_or_default() {
+            ops.push(StoreOp::Write { name: op.name.to_string(), bytes: op.bytes });
+        }
     }
 
     /// Queues ledger and root again after a failed write. A bundle whose own write failed is missing at the next start, and the last good one

@@ -48,6 +48,20 @@ pub enum StoreOp {
     Clear,
 }
 
+/// Puts a change behind others. What is added to a file that the last of them adds to or replaces becomes part of that one.
+#[inline(never)]
+pub(crate) fn queue(ops: &mut Vec<StoreOp>, op: StoreOp) {
+    if let StoreOp::Append { name, bytes } = &op
+        && let Some(StoreOp::Append { name: last, bytes: pending } | StoreOp::Write { name: last, bytes: pending }) =
+            ops.last_mut()
+        && last == name
+    {
+        pending.extend_from_slice(bytes);
+    } else {
+        ops.push(op);
+    }
+}
+
 /// A file as the host read it.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredFile<'a> {
@@ -302,15 +316,7 @@ impl Log {
     }
 
     fn queue_append(&mut self, number: u32, bytes: Vec<u8>) {
-        let name = file_name(self.generation, number);
-        if let Some(StoreOp::Append { name: last, bytes: pending } | StoreOp::Write { name: last, bytes: pending }) =
-            self.ops.last_mut()
-            && *last == name
-        {
-            pending.extend(bytes);
-            return;
-        }
-        self.ops.push(StoreOp::Append { name, bytes });
+        queue(&mut self.ops, StoreOp::Append { name: file_name(self.generation, number), bytes });
     }
 
     /// The newest instant that two sessions have reached: one clock that jumped ahead cannot move it.
@@ -427,11 +433,9 @@ impl Log {
     pub fn rewrite(&mut self) {
         self.ops.retain(|op| matches!(op, StoreOp::Remove { .. }));
         self.generation = self.generation.wrapping_add(1);
-        let mut parts = Vec::new();
         for (number, bytes) in (0u32..).zip(self.encode()) {
-            parts.push(StoreOp::Write { name: file_name(self.generation, number), bytes });
+            self.ops.push(StoreOp::Write { name: file_name(self.generation, number), bytes });
         }
-        self.ops.extend(parts);
     }
 
     /// Every segment written from the start, with segments numbered from 0. Brings the writer to the end of the last.

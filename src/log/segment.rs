@@ -176,8 +176,15 @@ pub fn read(schema: &Schema, bytes: &[u8]) -> Found {
         return found;
     };
     found.header = Some(header);
-    let mut reading =
-        Reading { schema, header, words: Keyed::default(), items: Keyed::default(), session: 0, offset: 0, opens: false };
+    let mut reading = Reading {
+        schema,
+        header,
+        words: Keyed::default(),
+        items: Keyed::default(),
+        session: 0,
+        offset: 0,
+        opens: false,
+    };
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
             found.damaged += usize::from(reading.record(payload, &mut found.events).is_err());
