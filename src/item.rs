@@ -2,8 +2,8 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
-use crate::schema::{Kind, Schema, hash64, word_key};
-use crate::words::words;
+use crate::schema::{Field, Kind, Schema, hash64, word_key};
+use crate::words::{Words, words};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -43,6 +43,45 @@ pub enum Value {
 }
 
 impl Value {
+    /// Checks what a page gave for `field`.
+    ///
+    /// # Errors
+    /// What to give instead.
+    fn open(field: &Field, given: Given) -> core::result::Result<Self, Words> {
+        let word = |text: String| {
+            if text.len() > WORD_BYTES_MOST {
+                return Err(words!("a word has at most 256 bytes; give a shorter name or an id"));
+            }
+            Ok(Word::new(&field.name, text))
+        };
+        Ok(match (field.kind, given) {
+            (_, Given::Nothing) => Self::Absent,
+            (Kind::Category | Kind::Group, Given::Text(text)) if text.is_empty() => Self::Absent,
+            (Kind::Category | Kind::Group, Given::Text(text)) => Self::Words([word(text)?].to_vec()),
+            (Kind::Tags, Given::Texts(texts)) => {
+                if texts.len() > TAGS_MOST {
+                    return Err(words!("at most 16 words"));
+                }
+                // The same set of tags is the same item whatever the order it came in.
+                let mut words: Vec<Word> = Vec::with_capacity(texts.len());
+                for text in texts {
+                    if let Err(at) = words.binary_search_by(|known| known.text.cmp(&text))
+                        && !text.is_empty()
+                    {
+                        words.insert(at, word(text)?);
+                    }
+                }
+                Self::Words(words)
+            }
+            (Kind::Number { .. }, Given::Number(number)) if number.is_finite() && number.abs() < 1e30 => {
+                Self::Number(number as f32)
+            }
+            (Kind::Category | Kind::Group, _) => return Err(words!("give a string")),
+            (Kind::Tags, _) => return Err(words!("give a list of strings")),
+            (Kind::Number { .. }, _) => return Err(words!("give a finite number")),
+        })
+    }
+
     /// Its words; none where it is a number or absent.
     pub fn words(&self) -> &[Word] {
         if let Self::Words(words) = self { words } else { &[] }
@@ -80,44 +119,16 @@ impl Item {
     /// # Errors
     /// [`Error::BadItem`] naming the field and `index`, the item's place in the page's list.
     pub fn open(schema: &Schema, index: usize, id: &str, mut given: impl FnMut(&str) -> Given) -> Result<Self> {
-        let bad = |field: &str, reason| Error::BadItem { index, field: field.to_string(), reason };
+        let bad = |field: &str, reason| Err(Error::BadItem { index, field: field.to_string(), reason });
         if id.is_empty() || id.len() > ID_BYTES_MOST {
-            return Err(bad("id", words!("an id is a string of 1 to 128 bytes")));
+            return bad("id", words!("an id is a string of 1 to 128 bytes"));
         }
         let mut values = Vec::with_capacity(schema.fields.len());
         for field in &schema.fields {
-            let word = |text: String| {
-                if text.len() > WORD_BYTES_MOST {
-                    return Err(bad(&field.name, words!("a word has at most 256 bytes; give a shorter name or an id")));
-                }
-                Ok(Word::new(&field.name, text))
-            };
-            values.push(match (field.kind, given(&field.name)) {
-                (_, Given::Nothing) => Value::Absent,
-                (Kind::Category | Kind::Group, Given::Text(text)) if text.is_empty() => Value::Absent,
-                (Kind::Category | Kind::Group, Given::Text(text)) => Value::Words([word(text)?].to_vec()),
-                (Kind::Tags, Given::Texts(texts)) => {
-                    if texts.len() > TAGS_MOST {
-                        return Err(bad(&field.name, words!("at most 16 words")));
-                    }
-                    // The same set of tags is the same item whatever the order it came in.
-                    let mut words: Vec<Word> = Vec::with_capacity(texts.len());
-                    for text in texts {
-                        if let Err(at) = words.binary_search_by(|known| known.text.cmp(&text))
-                            && !text.is_empty()
-                        {
-                            words.insert(at, word(text)?);
-                        }
-                    }
-                    Value::Words(words)
-                }
-                (Kind::Number { .. }, Given::Number(number)) if number.is_finite() && number.abs() < 1e30 => {
-                    Value::Number(number as f32)
-                }
-                (Kind::Category | Kind::Group, _) => return Err(bad(&field.name, words!("give a string"))),
-                (Kind::Tags, _) => return Err(bad(&field.name, words!("give a list of strings"))),
-                (Kind::Number { .. }, _) => return Err(bad(&field.name, words!("give a finite number"))),
-            });
+            match Value::open(field, given(&field.name)) {
+                Ok(value) => values.push(value),
+                Err(reason) => return bad(&field.name, reason),
+            }
         }
         Ok(Self::of(id.to_string(), values))
     }
