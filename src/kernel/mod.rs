@@ -30,7 +30,7 @@ pub use rows::{Rows, dot_rows, dot_rows_standardised};
 pub use scalar::Quad;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd128::Quad;
-pub use softmax::softmax;
+pub use softmax::{exponentials, softmax};
 pub use sums::{axpy, dot, dot_standardised, sum};
 
 /// Whether a quad is four registers: then two of them are what fits beside what they are made of.

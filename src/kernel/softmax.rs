@@ -1,6 +1,7 @@
 //! Softmax.
 
-use super::{math, sum};
+use super::math::{self, Lanes};
+use super::{Quad, sum};
 
 /// Turns numbers into shares: `exp(x_i − m) / Σ_j exp(x_j − m)` with `m` the largest.
 ///
@@ -27,6 +28,24 @@ pub fn softmax(x: &mut [f32]) {
     for x in x {
         *x /= total;
     }
+}
+
+/// Turns the numbers of four lanes, which stand `step` quads apart, into exponentials `exp(x − max x)`, and gives their sums in rising order.
+/// The largest number of a lane gives 1.
+#[inline(never)]
+#[cfg_attr(zhiji_phone, optimize(speed))]
+pub fn exponentials(quads: &mut [[f32; 4]], step: usize) -> [f32; 4] {
+    let mut most = Quad::splat(f32::MIN);
+    for x in quads.iter().step_by(step) {
+        let x = Quad::new(*x);
+        most = Quad::if_less(most, x, x, most);
+    }
+    let mut sum = Quad::splat(0.0);
+    for x in quads.iter_mut().step_by(step) {
+        *x = math::exp_x4((Quad::new(*x) - most).to_array());
+        sum = sum + Quad::new(*x);
+    }
+    sum.to_array()
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -197,7 +197,8 @@ impl Finish {
 }
 
 /// `(x − m) / sqrt(v + ε) · gain + shift` of four candidates, whose numbers stand `step` quads apart; sums in rising order.
-#[inline(always)]
+#[inline(never)]
+#[cfg_attr(zhiji_phone, optimize(speed))]
 pub(in crate::block) fn normalise(quads: &mut [[f32; 4]], step: usize, (gain, shift): (&[f32], &[f32]), epsilon: f32) {
     let share = Quad::splat(1.0 / gain.len().max(1) as f32);
     let (mut mean, mut square) = (Quad::splat(0.0), Quad::splat(0.0));

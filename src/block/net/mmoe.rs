@@ -4,9 +4,8 @@ use super::mlp::{through, widest};
 use crate::block::Side;
 use crate::block::error::BlockError;
 use crate::block::layer::{Activation, Finish, Layer, Split, Weights};
-use crate::kernel::Quad;
 use crate::kernel::linear::padded;
-use crate::kernel::math::{self, Lanes};
+use crate::kernel::{self, Quad};
 use alloc::vec::Vec;
 
 /// The numbers of a mixture of experts, as a trainer has them.
@@ -171,16 +170,7 @@ impl Mmoe {
 fn softmax(of: &mut [f32], lanes: usize) {
     let (quads, step) = (of.as_chunks_mut::<4>().0, lanes / 4);
     for lane in 0..step {
-        let mut most = Quad::splat(f32::MIN);
-        for x in quads.iter().skip(lane).step_by(step) {
-            let x = Quad::new(*x);
-            most = Lanes::if_less(most, x, x, most);
-        }
-        let mut sum = Quad::splat(0.0);
-        for x in quads.iter_mut().skip(lane).step_by(step) {
-            *x = math::exp_x4((Quad::new(*x) - most).to_array());
-            sum = sum + Quad::new(*x);
-        }
+        let sum = Quad::new(kernel::exponentials(&mut quads[lane..], step));
         for x in quads.iter_mut().skip(lane).step_by(step) {
             *x = (Quad::new(*x) / sum).to_array();
         }

@@ -5,7 +5,7 @@ pub mod gradient;
 use super::error::{BlockError, finite};
 use super::layer::normalise;
 use crate::kernel::linear::{self, Around, Matrix, PANEL, add_weighted, linear, padded};
-use crate::kernel::math::{self, Lanes};
+use crate::kernel::math::Lanes;
 use crate::kernel::{self, Quad};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -148,13 +148,12 @@ struct Newest {
 
 /// What an encoder writes while it works: made once, used for any number of requests.
 pub struct Passage {
-    /// In panels of positions, `[dim]` each: what goes through the layers, and two more of its kind.
+    /// In panels of positions, `[dim]` each: what goes through the layers, and three more of its kind.
     x: Vec<f32>,
     y: Vec<f32>,
     z: Vec<f32>,
-    query: Vec<f32>,
-    kept: Vec<f32>,
     mixed: Vec<f32>,
+    /// Keys and values; then what stands between the halves of the feed-forward layer.
     inner: Vec<f32>,
     /// Of one head: keys and values as matrices, scores and outputs of one panel.
     keys: Vec<f32>,
@@ -298,10 +297,8 @@ impl Sequence {
             x: panels(length),
             y: panels(length),
             z: panels(length),
-            query: panels(length),
-            kept: panels(padded(2 * dim)),
             mixed: panels(length),
-            inner: panels(padded(inner)),
+            inner: panels(padded(inner.max(2 * dim))),
             keys: panels(head),
             values: panels(head),
             scores: vec![0.0; PANEL * rows],
@@ -338,24 +335,24 @@ impl Sequence {
             let source = if self.shape.norm == Norm::Pre { &at.y } else { &at.x };
             if last {
                 // Only the newest is asked for: it becomes a panel of its own.
-                at.kept[..length * keys].copy_from_slice(&source[..length * keys]);
+                at.inner[..length * keys].copy_from_slice(&source[..length * keys]);
                 rows = 4;
                 alone(&mut at.x, count - 1, length, keys);
                 alone(&mut at.y, count - 1, length, keys);
             } else {
-                layer.kept.apply(source, &[], false, rows, &mut at.kept);
+                layer.kept.apply(source, &[], false, rows, &mut at.inner);
             }
             let (asks, stays) = match self.shape.norm {
                 Norm::Pre => (&at.y, &at.x),
                 Norm::Post => (&at.x, &at.x),
                 Norm::Query => (&at.y, &at.y),
             };
-            layer.query.apply(asks, &[], false, rows, &mut at.query);
+            layer.query.apply(asks, &[], false, rows, &mut at.z);
             let head = Head { keys: &mut at.keys, values: &mut at.values, scores: &mut at.scores, head: &mut at.head };
             if last {
-                self.ask(count, keys, (&at.query, &at.kept), head, &mut at.mixed);
+                self.ask(count, keys, (&at.z, &at.inner), head, &mut at.mixed);
             } else {
-                self.attend(rows, (&at.query, &at.kept), head, &mut at.mixed);
+                self.attend(rows, (&at.z, &at.inner), head, &mut at.mixed);
             }
             layer.out.apply(&at.mixed, stays, false, rows, &mut at.z);
             let post = self.shape.norm == Norm::Post;
@@ -532,17 +529,8 @@ fn causal_softmax(scores: &mut [f32], width: usize, first: usize) -> [f32; PANEL
     let scores = scores.as_chunks_mut::<4>().0;
     let quads = width / 4;
     for (at, inverse) in inverse.as_chunks_mut::<4>().0.iter_mut().enumerate().take(quads) {
-        let mut most = Quad::splat(f32::MIN);
-        for x in scores.iter().skip(at).step_by(quads) {
-            let x = Quad::new(*x);
-            most = Quad::if_less(most, x, x, most);
-        }
-        let mut sum = Quad::splat(0.0);
-        for x in scores.iter_mut().skip(at).step_by(quads) {
-            *x = math::exp_x4((Quad::new(*x) - most).to_array());
-            sum = sum + Quad::new(*x);
-        }
-        *inverse = (Quad::splat(1.0) / sum).to_array();
+        let sums = kernel::exponentials(&mut scores[at..], quads);
+        *inverse = (Quad::splat(1.0) / Quad::new(sums)).to_array();
     }
     inverse
 }

@@ -108,7 +108,7 @@ impl Weights {
                             })
                             .collect();
                         let most = scores.iter().fold(f64::MIN, |most, x| most.max(*x));
-                        let shares: Vec<f64> = scores.iter().map(|x| math::exp_f64(x - most)).collect();
+                        let shares: Vec<f64> = scores.iter().map(|x| crate::kernel::math::exp_f64(x - most)).collect();
                         let total: f64 = shares.iter().sum();
                         for (b, share) in shares.iter().enumerate() {
                             for (slot, v) in mixed[head * size..].iter_mut().zip(&sources[b][span(2)]) {
