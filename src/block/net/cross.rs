@@ -59,10 +59,10 @@ pub struct Cross {
 /// The rest of a layer, and the beginning of the next one: from `x` on.
 #[derive(Clone, Debug, PartialEq)]
 struct Step {
-    /// `V_l`, or `W_l`; of the first layer nothing, because [`Cross::first`] is it.
-    before: Option<Matrix>,
-    /// `U_l`, where there is a rank.
-    after: Option<Matrix>,
+    /// `V_l`, or `W_l`; of the first layer of no rows, because [`Cross::first`] is it.
+    before: Matrix,
+    /// `U_l`; of no rows where there is no rank.
+    after: Matrix,
     bias: Vec<f32>,
 }
 
@@ -84,23 +84,17 @@ impl Cross {
             if layer.width != width {
                 return Err(shape);
             }
-            let matrix = |numbers: &[f32], rows, columns| Matrix::new(numbers, rows, columns);
-            let low = layer.rank > 0;
-            let before = match (steps.is_empty(), low) {
-                (true, _) => None,
-                (_, true) => Some(matrix(&layer.v, layer.rank, width)),
-                _ => Some(matrix(&layer.u, width, width)),
-            };
-            let after = if low { Some(matrix(&layer.u, width, layer.rank)) } else { None };
+            // A matrix that is not there has no rows.
+            let (rows, outputs) = if layer.rank > 0 { (&layer.v, layer.rank) } else { (&layer.u, width) };
+            let before = Matrix::new(rows, if steps.is_empty() { 0 } else { outputs }, width);
+            let after = Matrix::new(&layer.u, if layer.rank > 0 { width } else { 0 }, layer.rank);
             let mut bias = layer.bias.clone();
             bias.resize(padded(width), 0.0);
             steps.push(Step { before, after, bias });
         }
-        let (rows, bias) = if first.rank > 0 {
-            (&first.v, vec![0.0; padded(first.rank)])
-        } else {
-            (&first.u, steps.first().map(|step| step.bias.clone()).unwrap_or_default())
-        };
+        let (rows, mut bias, outputs) =
+            if first.rank > 0 { (&first.v, Vec::new(), first.rank) } else { (&first.u, first.bias.clone(), width) };
+        bias.resize(padded(outputs), 0.0);
         // `rows` has as many rows as the matrix; those up to a multiple of four are not there and count as zeros.
         Ok(Cross { first: Split::new(rows, bias, sides), layers: steps, width })
     }
@@ -114,8 +108,10 @@ impl Cross {
     }
 
     pub(super) fn room(&self) -> usize {
-        let rank = |step: &Step| step.before.as_ref().map_or(0, Matrix::outputs);
-        let low = self.layers.iter().map(rank).fold(self.first.outputs(), usize::max);
+        let mut low = self.first.outputs();
+        for step in &self.layers {
+            low = low.max(step.before.outputs());
+        }
         low + 2 * padded(self.width)
     }
 
@@ -134,24 +130,24 @@ impl Cross {
         x.copy_from_slice(zero);
         for step in &self.layers {
             // A matrix of no low rank writes the product at once.
-            let target = if step.after.is_some() { &mut *low } else { &mut *product };
-            let bias = if step.after.is_some() { &[][..] } else { &step.bias };
-            let written = match &step.before {
-                None => {
+            let rank = step.after.outputs() > 0;
+            let (target, bias) = if rank { (&mut *low, &[][..]) } else { (&mut *product, &step.bias[..]) };
+            let written = match step.before.outputs() {
+                0 => {
                     let length = self.first.outputs() * lanes;
                     self.first.pair(user, item, own, lanes, false, &mut target[..length]);
                     length
                 }
-                Some(matrix) => {
-                    let length = matrix.outputs() * lanes;
+                outputs => {
+                    let length = outputs * lanes;
                     let around = Around { bias, ..Around::default() };
-                    linear(matrix.numbers(), matrix.inputs(), x, around, &mut target[..length]);
+                    linear(step.before.numbers(), step.before.inputs(), x, around, &mut target[..length]);
                     length
                 }
             };
-            if let Some(matrix) = &step.after {
+            if rank {
                 let around = Around { bias: &step.bias, ..Around::default() };
-                linear(matrix.numbers(), matrix.inputs(), &low[..written], around, product);
+                linear(step.after.numbers(), step.after.inputs(), &low[..written], around, product);
             }
             for ((x, zero), product) in x.iter_mut().zip(zero).zip(&*product) {
                 *x += zero * product;
