@@ -79,7 +79,8 @@ fn own_head(layout: &Layout, intercept: f64) -> (Head, Vec<u32>) {
     let mut deviations = [WEIGHT_DEVIATION; Prior::MOST_FEATURES];
     deviations[0] = intercept;
     let width = (layout.len() - layout.user_len() + 1).min(Prior::MOST_FEATURES);
-    let picks = (layout.user_len() as u32..).take(width - 1).collect();
+    let first = layout.user_len() as u32;
+    let picks = (first..first + (width as u32 - 1)).collect();
     // Zeros and positive deviations, at most as many as there may be, always make a prior.
     let prior = Prior::new(&[0.0; Prior::MOST_FEATURES][..width], &deviations[..width]).unwrap_or_default();
     let head = Head {
@@ -93,14 +94,15 @@ fn own_head(layout: &Layout, intercept: f64) -> (Head, Vec<u32>) {
     (head, picks)
 }
 
-/// The places of features in a layout.
-fn places(layout: &Layout, names: &[String]) -> Result<Vec<u32>, BindError> {
+/// The places of features in a layout; `known` becomes false where it does not have one.
+fn places(layout: &Layout, names: &[String], known: &mut bool) -> Vec<u32> {
     let mut places = Vec::new();
     for name in names {
-        let place = layout.names().iter().position(|known| known == name).ok_or(BindError::Feature)?;
-        places.push(place as u32);
+        let place = layout.names().iter().position(|known| known == name);
+        *known &= place.is_some();
+        places.push(place.unwrap_or(0) as u32);
     }
-    Ok(places)
+    places
 }
 
 impl Ranker {
@@ -127,46 +129,50 @@ impl Ranker {
     /// # Errors
     /// [`BindError`] naming what does not fit.
     pub fn bind(schema: &Schema, layout: &Layout, bundle: Bundle) -> Result<Self, BindError> {
-        if bundle.fingerprint().is_some_and(|f| f != schema.fingerprint()) {
-            return Err(BindError::Fingerprint);
-        }
+        let mut fault = None;
+        let mut unless = |holds: bool, error: BindError| {
+            if !holds && fault.is_none() {
+                fault = Some(error);
+            }
+        };
+        unless(bundle.fingerprint().is_none_or(|own| own == schema.fingerprint()), BindError::Fingerprint);
         for name in bundle.fields() {
-            schema.field(name).map_err(|_| BindError::Field)?;
+            unless(schema.field(name).is_ok(), BindError::Field);
         }
         let (mut stack, head) = bundle.into_parts();
-        let places = places(layout, stack.features())?;
+        let mut known = true;
+        let places = places(layout, stack.features(), &mut known);
         let (head, picks) = match head {
             Some(head) => {
-                let picks = self::places(layout, &head.features)?;
+                let picks = self::places(layout, &head.features, &mut known);
                 (head, picks)
             }
             None => own_head(layout, WEIGHT_DEVIATION),
         };
+        unless(known, BindError::Feature);
         let mut fields = vec![u16::MAX; schema.fields.len()];
         for (at, name) in stack.fields().iter().enumerate() {
-            if name != ID {
-                let field = schema.field(name).map_err(|_| BindError::Field)?;
-                if let Some(slot) = fields.get_mut(field) {
-                    *slot = at as u16;
-                }
+            let field = schema.field(name).ok().and_then(|field| fields.get_mut(field));
+            unless(field.is_some() || name == ID, BindError::Field);
+            if let Some(slot) = field {
+                *slot = at as u16;
             }
         }
         let mut led = Vec::new();
         for tier in 0..stack.tiers() {
             let mut task = 0;
             for (at, label) in stack.labels(tier).enumerate() {
-                let known = schema.labels.iter().position(|known| known.name == label).ok_or(BindError::Label)?;
-                if known == 0 {
+                let known = schema.labels.iter().position(|known| known.name == label);
+                unless(known.is_some(), BindError::Label);
+                if known == Some(0) {
                     task = at;
                 }
             }
             led.push(task);
         }
-        if stack.bind(&places, layout.user_len() as u32) {
-            Ok(Self { stack, fields, led, head, picks, version: 0 })
-        } else {
-            Err(BindError::Feature)
-        }
+        unless(stack.bind(&places, layout.user_len() as u32), BindError::Feature);
+        let ranker = Self { stack, fields, led, head, picks, version: 0 };
+        fault.map_or(Ok(ranker), Err)
     }
 
     /// The same ranker, known by the version of the manifest that brought it.
@@ -374,11 +380,14 @@ impl Ranker {
         let tier = self.choose_tier(&mut at, tier);
         let led = self.led(&at);
         if let (None, Some(blocks)) = (self.stack.blend(tier), self.stack.additive(tier, led)) {
-            for (picks, wide, gain) in blocks {
-                let gathered: Vec<f32> = picks.iter().map(|p| dense.get(*p as usize).copied().unwrap_or(0.0)).collect();
+            for (picks, wide, gain) in &blocks {
+                let mut gathered = Vec::with_capacity(picks.len());
+                for pick in *picks {
+                    gathered.push(dense.get(*pick as usize).copied().unwrap_or(0.0));
+                }
                 let mut parts = vec![0.0; gathered.len()];
                 wide.contributions(&gathered, &mut parts);
-                for (pick, part) in picks.iter().zip(parts) {
+                for (pick, part) in picks.iter().zip(&parts) {
                     if let Some(slot) = out.get_mut(*pick as usize) {
                         *slot += gain * part;
                     }
@@ -389,10 +398,10 @@ impl Ranker {
         let mut without = dense.to_vec();
         self.score_user(&mut at, dense, recent);
         let whole = self.score(&mut at, item, dense);
-        for (place, slot) in out.iter_mut().enumerate().skip(user) {
+        for place in user..out.len() {
             let x = core::mem::take(&mut without[place]);
             if x != 0.0 {
-                *slot = whole - self.score(&mut at, item, &without);
+                out[place] = whole - self.score(&mut at, item, &without);
                 without[place] = x;
             }
         }
