@@ -174,7 +174,7 @@ impl<'a> Tensors<'a> {
     /// Takes a table of two dimensions; bytes stay bytes.
     #[inline(never)]
     pub fn table(&mut self, part: &str, rows: usize) -> Option<Table> {
-        let [found, dim] = [0, 1].map(|dimension| self.size(part, dimension));
+        let (found, dim) = (self.size(part, 0), self.size(part, 1));
         let table = if self.dtype(part) == "I8" {
             let bytes = self.take(part, &[rows, ANY], &["I8"]);
             let scales = self.scales(part, found);

@@ -97,8 +97,8 @@ pub struct History {
 pub struct Work {
     /// `W_d diag(c)`.
     mixed: Vec<f32>,
-    mixed_words: Vec<words::Pair>,
-    /// The candidate in words.
+    /// The same, and the candidate, in words.
+    mixed_words: Vec<i16>,
     query: Vec<i16>,
     hidden: [Vec<f32>; 2],
     weights: Vec<f32>,
@@ -212,7 +212,7 @@ impl Attention {
         let widest = self.hidden.iter().fold(self.bias.len(), |most, layer| most.max(layer.matrix.outputs()));
         Work {
             mixed: vec![0.0; mixed * self.bias.len()],
-            mixed_words: vec![[0; 2]; pairs * self.bias.len()],
+            mixed_words: vec![0; 2 * pairs * self.bias.len()],
             query: vec![0; 2 * pairs],
             hidden: [vec![0.0; widest * rows], vec![0.0; widest * rows]],
             weights: vec![0.0; rows],
@@ -299,12 +299,13 @@ impl Attention {
             }
             Product::Words(numbers, scale) => {
                 let scale = scale * int8::quantise_to(candidate, 32_767, &mut work.query) * ROUNDING;
-                scale_columns(numbers, work.query.as_chunks::<2>().0, &mut work.mixed_words);
+                let mixed = work.mixed_words.as_chunks_mut::<2>().0;
+                scale_columns(numbers, work.query.as_chunks::<2>().0, mixed);
                 for (slot, own) in work.weights.iter_mut().zip(&history.scale) {
                     *slot = own * scale;
                 }
                 let (pairs, scales) = (self.pairs(), &work.weights[..rows]);
-                linear_words(&work.mixed_words, pairs, &history.words[..pairs * rows], scales, around, sums);
+                linear_words(mixed, pairs, &history.words[..pairs * rows], scales, around, sums);
             }
         }
         finish(&self.finish, outputs, sums);

@@ -378,7 +378,7 @@ impl<'a> Builder<'_, 'a> {
         let rows = self.rows();
         let table = self.tensors.table("vectors", rows);
         let bias = if self.tensors.has("bias") { self.tensors.list("bias", rows) } else { Vec::new() };
-        let [buckets, dim] = [0, 1].map(|dimension| self.tensors.size("words", dimension));
+        let (buckets, dim) = (self.tensors.size("words", 0), self.tensors.size("words", 1));
         let words = if self.tensors.has("words") { self.hashed_table("words") } else { None };
         let Some(table) = table else { return };
         let width = table.dim();

@@ -288,13 +288,17 @@ impl Stack {
 
     /// A workspace for this stack.
     pub fn workspace(&self) -> Workspace {
-        let (mut queries, mut histories) = (Vec::new(), Vec::new());
+        let (mut queries, mut histories, mut widest_taste) = (Vec::new(), Vec::new(), 0);
         for at in &self.queries {
-            queries.extend(self.vectors(*at).map(Query::new));
+            if let Some(vectors) = self.vectors(*at) {
+                queries.push(Query::new(vectors));
+            }
         }
         for block in &self.blocks {
-            if let Kind::Attention { attention, .. } = &block.kind {
-                histories.push(attention.history());
+            match &block.kind {
+                Kind::Attention { attention, .. } => histories.push(attention.history()),
+                Kind::Ridge { .. } => widest_taste = block.out.width.max(widest_taste),
+                _ => {}
             }
         }
         Workspace {
@@ -305,7 +309,7 @@ impl Stack {
             past: Past {
                 rows: Vec::with_capacity(HISTORY_MOST),
                 judged: Vec::with_capacity(if self.reads_judged { JUDGED_MOST } else { 0 }),
-                equations: Equations::for_vectors(self.widest_taste()),
+                equations: Equations::for_vectors(widest_taste),
                 queries,
                 histories,
             },
@@ -345,12 +349,6 @@ impl Stack {
     /// The blocks that a tier reads, as bits.
     fn reads_of(&self, tier: usize) -> u32 {
         self.reads.get(tier).copied().unwrap_or(0)
-    }
-
-    /// The longest vector that a `ridge` block solves for.
-    fn widest_taste(&self) -> usize {
-        let tastes = self.blocks.iter().filter(|block| matches!(block.kind, Kind::Ridge { .. }));
-        tastes.map(|block| block.out.width).max().unwrap_or(0)
     }
 
     fn length(&self, side: Side) -> usize {

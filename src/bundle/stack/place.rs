@@ -22,14 +22,13 @@ impl Place {
 }
 
 pub(super) fn part<T>(of: &[T], from: usize, length: usize) -> &[T] {
-    let from = from.min(of.len());
-    of.get(from..from.saturating_add(length).min(of.len())).unwrap_or_default()
+    let rest = of.get(from.min(of.len())..).unwrap_or_default();
+    rest.get(..length.min(rest.len())).unwrap_or_default()
 }
 
 pub(super) fn part_mut(of: &mut [f32], from: usize, length: usize) -> &mut [f32] {
-    let from = from.min(of.len());
-    let to = from.saturating_add(length).min(of.len());
-    of.get_mut(from..to).unwrap_or_default()
+    let (_, rest) = split(of, from);
+    split(rest, length).0
 }
 
 pub(super) fn split(of: &mut [f32], at: usize) -> (&mut [f32], &mut [f32]) {
