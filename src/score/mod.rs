@@ -119,7 +119,10 @@ impl Ranker {
         let n = weight.len();
         let wide = Wide::new(-1.5, weight, vec![0.0; n], vec![1.0; n], Vec::new());
         // Finite weights, equal lengths and scales of one always make a block; an empty stack scores 0.
-        let stack = wide.map(Stack::of_wide).unwrap_or_default();
+        let stack = match wide {
+            Ok(wide) => Stack::of_wide(wide),
+            Err(_) => Stack::default(),
+        };
         let (head, picks) = own_head(layout, STARTER_INTERCEPT);
         Self { stack, fields: Vec::new(), led: [0].to_vec(), head, picks, version: 0 }
     }

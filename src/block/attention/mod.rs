@@ -115,8 +115,10 @@ impl Attention {
     /// [`BlockError`] of the part `layers` (`Size`: none or more than 4), and as [`Weights::check`].
     pub fn new(shape: Shape, layers: &[Weights]) -> Result<Self, BlockError> {
         let (dim, mut inputs) = (shape.dim, 4 * shape.dim);
-        if layers.is_empty() || layers.len() > MOST_LAYERS || dim == 0 || dim > int8::MOST_DIM {
-            return Err(BlockError::Size { part: "layers" });
+        let size = BlockError::Size { part: "layers" };
+        let first = layers.first().ok_or(size)?;
+        if layers.len() > MOST_LAYERS || dim == 0 || dim > int8::MOST_DIM {
+            return Err(size);
         }
         for (at, layer) in layers.iter().enumerate() {
             layer.check()?;
@@ -129,13 +131,12 @@ impl Attention {
             }
             inputs = layer.width;
         }
-        Ok(Self::packed(shape, layers))
+        Ok(Self::packed(shape, first, layers))
     }
 
-    fn packed(shape: Shape, layers: &[Weights]) -> Self {
+    fn packed(shape: Shape, first: &Weights, layers: &[Weights]) -> Self {
         let dim = shape.dim;
-        let (alone, none) = (layers.len() == 1, Weights::default());
-        let first = layers.first().unwrap_or(&none);
+        let alone = layers.len() == 1;
         let (mut own, mut other) = (Vec::new(), Vec::new());
         for row in first.weight.chunks_exact(4 * dim) {
             for j in 0..dim {
@@ -172,7 +173,7 @@ impl Attention {
             bias: filled(&first.bias, first.width),
             recent: Matrix::new(&own, first.width, dim),
             product,
-            finish: Finish::new(if alone { &none } else { first }),
+            finish: if alone { Finish::default() } else { Finish::new(first) },
             hidden: made,
             last: filled(&last, inputs),
             last_bias: last_bias.copied().unwrap_or(0.0),

@@ -126,7 +126,7 @@ fn spread(of: &[f32], groups: usize, width: usize, out: &mut Vec<f32>) {
 }
 
 /// What a layer does with its sums: norm and activation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Finish {
     width: usize,
     activation: Activation,

@@ -1,9 +1,9 @@
 //! Nets in a stack: what they read, side by side, and where they keep their shares.
 
+use super::Scratch;
 use super::kind::Block;
 use super::pair::Reading;
 use super::place::{Place, Side, interleave, part, part_mut, split};
-use super::{Past, Scratch};
 use crate::block::Net;
 use crate::kernel::linear::padded;
 
@@ -51,9 +51,8 @@ pub(super) fn pair(net: &Net, block: &Block, from: Reading<'_>, scratch: &mut Sc
 
 /// What a net gives that depends on one side alone, in the buffer of which its inputs stand before it.
 pub(super) fn alone(net: &Net, block: &Block, before: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
-    let past = Past::default();
     let lanes = 4;
-    let from = Reading { user: before, items: &[before], pair: &[], dense: &[], past: &past, lanes };
+    let from = Reading { user: before, items: &[before], pair: &[], dense: &[], lanes };
     let x = panel(&block.of, |_| true, from, &mut scratch.input).1;
     let four = part_mut(&mut scratch.kept, 0, out.len() * lanes);
     net.score_pair((&[], &[]), (x, x), lanes, &mut scratch.room, four);
@@ -70,8 +69,7 @@ pub(super) fn keep(net: &Net, block: &Block, side: Side, buffer: &mut [f32], scr
         _ => (block.kept_item, first.keeps_item()),
     };
     let (before, rest) = split(buffer, place);
-    let past = Past::default();
-    let from = Reading { user: before, items: &[before], pair: &[], dense: &[], past: &past, lanes: 1 };
+    let from = Reading { user: before, items: &[before], pair: &[], dense: &[], lanes: 1 };
     let out = part_mut(rest, 0, length);
     if side == Side::User {
         first.keep_user(panel(&block.of, |side| side == Side::User, from, &mut scratch.input).1, out);

@@ -10,7 +10,7 @@ use super::{Past, Scratch, Stack, Workspace, reads};
 use crate::kernel;
 use crate::kernel::linear::PANEL;
 
-/// What a block may read: what stands in the three buffers, the layout's features, and the user's past. Of the candidates there are `count`.
+/// What a block may read: what stands in the three buffers, and the layout's features.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub user: &'a [f32],
@@ -18,7 +18,6 @@ pub(super) struct Reading<'a> {
     /// Panels of the blocks that stand before.
     pub pair: &'a [f32],
     pub dense: &'a [&'a [f32]],
-    pub past: &'a Past,
     /// How many numbers stand side by side: 4 or 8.
     pub lanes: usize,
 }
@@ -44,8 +43,8 @@ impl Stack {
         for (number, block) in self.blocks.iter().enumerate() {
             if block.out.side == Side::Pair && reads(of_tier, number) {
                 let (before, rest) = split(&mut at.pair, block.out.from * lanes);
-                let from = Reading { user: &at.user, items, pair: before, dense, past: &at.past, lanes };
-                self.pair(block, from, &mut at.scratch, part_mut(rest, 0, block.out.width * lanes));
+                let from = Reading { user: &at.user, items, pair: before, dense, lanes };
+                self.pair(block, from, &at.past, &mut at.scratch, part_mut(rest, 0, block.out.width * lanes));
             }
         }
         let tasks = self.tasks(tier);
@@ -77,7 +76,7 @@ impl Stack {
     }
 
     /// What one block gives for one panel of pairs.
-    fn pair(&self, block: &Block, from: Reading<'_>, scratch: &mut Scratch, out: &mut [f32]) {
+    fn pair(&self, block: &Block, from: Reading<'_>, past: &Past, scratch: &mut Scratch, out: &mut [f32]) {
         match &block.kind {
             Kind::Net(net) => net::pair(net, block, from, scratch, out),
             kind @ (Kind::Mean(_) | Kind::Product) => {
@@ -85,7 +84,7 @@ impl Stack {
             }
             _ => {
                 for (lane, (item, dense)) in from.items.iter().zip(from.dense).enumerate() {
-                    self.candidate(block, from, item, dense, scratch);
+                    self.candidate(block, from.user, item, dense, past, scratch);
                     interleave(part(&scratch.own, 0, block.out.width), lane, from.lanes, out);
                 }
             }
@@ -93,13 +92,13 @@ impl Stack {
     }
 
     /// What one block gives for one pair.
-    fn candidate(&self, block: &Block, from: Reading<'_>, item: &[f32], dense: &[f32], scratch: &mut Scratch) {
+    fn candidate(&self, block: &Block, user: &[f32], item: &[f32], dense: &[f32], past: &Past, scratch: &mut Scratch) {
         let Scratch { input, sum, own, places, works, .. } = scratch;
         let own = part_mut(own, 0, block.out.width);
         let number = match &block.kind {
             Kind::Dense { picks, mean, inverse } => return standardise(picks, mean, inverse, dense, own),
-            Kind::Attention { past, attention, .. } => {
-                let (known, work) = (from.past.histories.get(*past), works.get_mut(*past));
+            Kind::Attention { past: at, attention, .. } => {
+                let (known, work) = (past.histories.get(*at), works.get_mut(*at));
                 if let (Some(history), Some(work), Some(of)) = (known, work, block.of.first()) {
                     let kept = part(item, block.kept_item, attention.item_len());
                     attention.score_pair(history, part(item, of.from, of.width), kept, work, own);
@@ -119,13 +118,13 @@ impl Stack {
                 let (first, rest) = of_item.split_first().unwrap_or((&0.0, &[]));
                 fm.logit((of_pair, sum), (*first, rest))
             }
-            Kind::Covisit(table) => table.score(&from.past.rows, self.row(item)),
+            Kind::Covisit(table) => table.score(&past.rows, self.row(item)),
             Kind::Vector { at: items, query } => {
-                let (row, known) = (self.row(item), self.vectors(*items).zip(from.past.queries.get(*query)));
+                let (row, known) = (self.row(item), self.vectors(*items).zip(past.queries.get(*query)));
                 match (known, block.of.as_slice()) {
                     (Some((vectors, query)), _) if row != u32::MAX => vectors.score(query, row),
-                    (_, [user, of_item]) => {
-                        kernel::dot(part(from.user, user.from, user.width), part(item, of_item.from, of_item.width))
+                    (_, [of_user, of_item]) => {
+                        kernel::dot(part(user, of_user.from, of_user.width), part(item, of_item.from, of_item.width))
                     }
                     _ => 0.0,
                 }

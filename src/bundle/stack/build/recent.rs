@@ -54,12 +54,12 @@ impl<'a> Builder<'_, 'a> {
         let layers = self.layers("", None, (&widths, dim.saturating_mul(4)), how);
         let words = self.stack.vectors(at).is_some_and(|vectors| vectors.table().is_bytes());
         let shape = attention::Shape { dim, history, softmax, words };
-        let (past, of) = (self.before("attention"), self.stack.blocks.get(at).map(|block| block.out));
+        let (past, mut of) = (self.before("attention"), Vec::new());
+        if let Some(items) = self.stack.blocks.get(at) {
+            of.push(items.out);
+        }
         match Attention::new(shape, &layers) {
-            Ok(attention) => {
-                let of = of.into_iter().collect();
-                self.push(Kind::Attention { at, past, attention }, of, Side::Pair, dim);
-            }
+            Ok(attention) => self.push(Kind::Attention { at, past, attention }, of, Side::Pair, dim),
             Err(error) => self.tensors.against(error),
         }
     }
