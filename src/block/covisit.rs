@@ -88,37 +88,40 @@ impl Covisit {
         scale: Vec<f32>,
         decay: f32,
     ) -> Result<Self, BlockError> {
-        let entries = byte.len();
-        if entries > MOST_ENTRIES {
-            return Err(BlockError::Size { part: "byte" });
-        }
-        if neighbour.len() != entries {
-            return Err(BlockError::Shape { part: "neighbour" });
-        }
-        let Some(items) = offset.len().checked_sub(1) else { return Err(BlockError::Size { part: "offset" }) };
-        if scale.len() != items {
-            return Err(BlockError::Shape { part: "scale" });
-        }
-        finite("scale", &scale)?;
-        if scale.iter().any(|scale| !(0.0..=1e9).contains(scale)) {
-            return Err(BlockError::Range { part: "scale" });
-        }
-        if !(decay > 0.0 && decay <= 1.0) {
-            return Err(BlockError::Range { part: "decay" });
-        }
         let table = Covisit { offset, neighbour, byte, scale, decay };
-        table.check_rows(items)?;
+        table.check()?;
         Ok(table)
     }
 
-    fn check_rows(&self, items: usize) -> Result<(), BlockError> {
+    fn check(&self) -> Result<(), BlockError> {
+        let entries = self.byte.len();
+        if entries > MOST_ENTRIES {
+            return Err(BlockError::Size { part: "byte" });
+        }
+        if self.neighbour.len() != entries {
+            return Err(BlockError::Shape { part: "neighbour" });
+        }
+        let Some((first, ends)) = self.offset.split_first() else { return Err(BlockError::Size { part: "offset" }) };
+        let items = ends.len();
+        if self.scale.len() != items {
+            return Err(BlockError::Shape { part: "scale" });
+        }
+        finite("scale", &self.scale)?;
+        for scale in &self.scale {
+            if !(0.0..=1e9).contains(scale) {
+                return Err(BlockError::Range { part: "scale" });
+            }
+        }
+        if !(self.decay > 0.0 && self.decay <= 1.0) {
+            return Err(BlockError::Range { part: "decay" });
+        }
         let mut from = 0;
-        if self.offset.first() != Some(&0) || self.offset.last().map(|end| *end as usize) != Some(self.byte.len()) {
+        if *first != 0 || *ends.last().unwrap_or(first) as usize != entries {
             return Err(BlockError::Shape { part: "offset" });
         }
-        for end in self.offset.iter().skip(1) {
+        for end in ends {
             let end = *end as usize;
-            if end < from || end > self.byte.len() {
+            if end < from || end > entries {
                 return Err(BlockError::Range { part: "offset" });
             }
             let mut least = 0;

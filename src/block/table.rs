@@ -51,7 +51,7 @@ impl Table {
     pub fn singles(rows: usize, dim: usize, numbers: Vec<f32>) -> Result<Self, BlockError> {
         let width = check(rows, dim, numbers.len(), 4)?;
         finite("table", &numbers)?;
-        let numbers = if width == dim { numbers } else { padded(&numbers, dim, width, 0.0) };
+        let numbers = if width == dim { numbers } else { padded(&numbers, dim, width) };
         Ok(Table { rows, dim, width, numbers: Numbers::Singles(numbers) })
     }
 
@@ -73,7 +73,7 @@ impl Table {
                 return Err(BlockError::Range { part: "scale" });
             }
         }
-        let numbers = if width == dim { numbers } else { padded(&numbers, dim, width, 0) };
+        let numbers = if width == dim { numbers } else { padded(&numbers, dim, width) };
         Ok(Table { rows, dim, width, numbers: Numbers::Bytes(numbers, scale) })
     }
 
@@ -155,11 +155,12 @@ fn check(rows: usize, dim: usize, numbers: usize, group: usize) -> Result<usize,
     Ok(dim.next_multiple_of(group))
 }
 
-fn padded<T: Copy>(numbers: &[T], dim: usize, width: usize, zero: T) -> Vec<T> {
+fn padded<T: Copy + Default>(numbers: &[T], dim: usize, width: usize) -> Vec<T> {
+    let zeros = [T::default(); BYTES];
     let mut out = Vec::with_capacity(numbers.len() / dim * width);
     for row in numbers.chunks_exact(dim) {
         out.extend_from_slice(row);
-        out.resize(out.len() + width - dim, zero);
+        out.extend_from_slice(&zeros[..width - dim]);
     }
     out
 }

@@ -118,15 +118,22 @@ impl Wide {
         if !hashed.is_empty() && (!hashed.len().is_power_of_two() || hashed.len() > MOST_BUCKETS) {
             return Err(WideError::Buckets { buckets: hashed.len() });
         }
-        let numbers = [&weight, &mean, &scale, &hashed];
-        if !bias.is_finite() || numbers.iter().any(|of| of.iter().any(|x| !x.is_finite())) {
-            return Err(WideError::NotFinite);
+        for numbers in [&[bias], &weight[..], &mean, &scale, &hashed] {
+            for x in numbers {
+                if !x.is_finite() {
+                    return Err(WideError::NotFinite);
+                }
+            }
         }
-        let inverse: Vec<f32> = scale.iter().map(|s| 1.0 / s).collect();
-        if let Some(feature) = scale.iter().zip(&inverse).position(|(s, inverse)| *s <= 0.0 || !inverse.is_finite()) {
-            return Err(WideError::Scale { feature });
+        let (mut inverse, mut plain) = (Vec::with_capacity(scale.len()), true);
+        for (feature, (mean, scale)) in mean.iter().zip(&scale).enumerate() {
+            let one = 1.0 / scale;
+            if *scale <= 0.0 || !one.is_finite() {
+                return Err(WideError::Scale { feature });
+            }
+            plain &= *mean == 0.0 && *scale == 1.0;
+            inverse.push(one);
         }
-        let plain = mean.iter().all(|m| *m == 0.0) && scale.iter().all(|s| *s == 1.0);
         Ok(Wide { bias, weight, mean, scale, inverse, plain, hashed })
     }
 

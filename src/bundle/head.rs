@@ -61,16 +61,16 @@ pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>
     let shape = if alone { &[width][..] } else { &[width, width][..] };
     let factor = doubles(&tensors.numbers("factor", shape));
     for (at, x) in factor.iter().enumerate() {
-        let (row, column) = if alone { (at, at) } else { (at.checked_div(width)?, at.checked_rem(width)?) };
+        let (row, column) = if alone { (at, at) } else { (at / width.max(1), at % width.max(1)) };
         if row == column && *x <= 0.0 {
             tensors.refuse("factor", TensorFault::NotPositive { at });
         } else if column > row && *x != 0.0 {
             tensors.refuse("factor", TensorFault::NotTriangular { at });
         }
     }
-    let prior = Prior::new(&mean, &factor).ok();
-    tensors.notes.unless(prior.is_some(), words!("head"), words!("the head refuses its prior"));
-    Some(Head { intercept, vector, features, prior: Rc::new(prior?), gain, trust })
+    let prior = Prior::new(&mean, &factor);
+    tensors.notes.unless(prior.is_ok(), words!("head"), words!("the head refuses its prior"));
+    Some(Head { intercept, vector, features, prior: Rc::new(prior.unwrap_or_default()), gain, trust })
 }
 
 fn doubles(singles: &[f32]) -> Vec<f64> {

@@ -51,13 +51,12 @@ fn key(place: Place<'_>, notes: &mut Notes<'_>) -> u64 {
     key.unwrap_or(0)
 }
 
-/// A list that may be left out.
+/// The length of a list that may be left out.
 #[inline(never)]
-fn maybe<'a>(spec: Place<'a>, list: &'static str, most: usize, notes: &mut Notes<'_>) -> (Place<'a>, usize) {
-    let list = spec.key(list);
+fn maybe(list: Place<'_>, most: usize, notes: &mut Notes<'_>) -> usize {
     let count = list.given().map_or(0, Place::len);
     notes.unless(count <= most, words!("probes"), words!("give at most 256 words, 50 recent items and 512 judgements"));
-    (list, count)
+    count
 }
 
 pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes<'_>) -> Vec<Probe> {
@@ -80,24 +79,24 @@ pub(super) fn read(probes: Place<'_>, stack: &Stack, notes: &mut Notes<'_>) -> V
         if let Some(item) = spec.key("item").given() {
             probe.wire = key(item, notes);
         }
-        let (words, count) = maybe(spec, "words", MOST_PROBE_WORDS, notes);
-        for at in 0..count {
+        let words = spec.key("words");
+        for at in 0..maybe(words, MOST_PROBE_WORDS, notes) {
             let (field, word) = (words.at(at).at(0).text(), words.at(at).at(1));
             let field = stack.fields().iter().position(|known| known == field);
             probe.words.push((field.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX), key(word, notes)));
         }
-        let (recent, count) = maybe(spec, "recent", HISTORY_MOST, notes);
-        for at in 0..count {
+        let recent = spec.key("recent");
+        for at in 0..maybe(recent, HISTORY_MOST, notes) {
             let spec = recent.at(at).only(&["item", "words"]);
-            let (words, count) = maybe(spec, "words", MOST_PROBE_WORDS, notes);
+            let words = spec.key("words");
             let mut keys = Vec::new();
-            for at in 0..count {
+            for at in 0..maybe(words, MOST_PROBE_WORDS, notes) {
                 keys.push(key(words.at(at), notes));
             }
             probe.recent.push((key(spec.key("item"), notes), keys));
         }
-        let (judged, count) = maybe(spec, "judged", JUDGED_MOST, notes);
-        for at in 0..count {
+        let judged = spec.key("judged");
+        for at in 0..maybe(judged, JUDGED_MOST, notes) {
             let spec = judged.at(at).only(&["item", "value"]);
             let value = single(spec.key("value"), words!("probes.judged"), notes).0;
             probe.judged.push((key(spec.key("item"), notes), value));

@@ -206,14 +206,13 @@ impl<'a> Tensors<'a> {
     }
 
     /// Says what was wrong, and refuses what nobody took.
-    pub fn close(self) -> Result<(), BundleError> {
-        self.notes.close(words!("spec"))?;
-        for tensor in self.all {
+    pub fn close(mut self) -> Result<(), BundleError> {
+        for tensor in &self.all {
             if !tensor.taken {
-                return Err(BundleError::Tensor { name: tensor.name, fault: TensorFault::Unexpected });
+                self.notes.tensor(&[&tensor.name], TensorFault::Unexpected);
             }
         }
-        Ok(())
+        self.notes.close(words!("spec"))
     }
 }
 

@@ -184,12 +184,13 @@ impl Linear {
 
 impl Newest {
     fn new(attention: &Pair, dim: usize, heads: usize) -> Self {
+        // Rows of queries come first, then those of keys, then those of values.
         let (rows, size) = (&attention.weight[dim * dim..], dim / heads);
         let mut keys = Vec::with_capacity(dim * dim);
-        for head in rows[..dim * dim].chunks(size * dim) {
+        for head in 0..heads {
             for j in 0..dim {
-                for row in head.chunks(dim) {
-                    keys.push(row[j]);
+                for row in head * size..(head + 1) * size {
+                    keys.push(rows[row * dim + j]);
                 }
             }
         }
