@@ -51,6 +51,12 @@ impl Mistakes {
     }
 }
 
+/// What stands under a key that may be left out.
+#[inline(never)]
+fn maybe<'a>(place: Place<'a>, key: &'static str) -> Option<Place<'a>> {
+    place.key(key).given()
+}
+
 /// The number where one is given, else `otherwise`.
 fn single_or(place: Place<'_>, otherwise: f32) -> f32 {
     place.given().map_or(otherwise, Place::single)
@@ -85,8 +91,8 @@ fn schema(place: Place<'_>, mistakes: &mut Mistakes) -> Schema {
     let (fields_place, actions_place) = (place.key("fields"), place.key("actions"));
     mistakes.names("fields", fields_place, |one| one.name());
     mistakes.names("actions", actions_place, |one| one.name());
-    let labels_place = place.key("labels").given();
-    let surfaces_place = place.key("surfaces").given();
+    let labels_place = maybe(place, "labels");
+    let surfaces_place = maybe(place, "surfaces");
     if let Some(labels) = labels_place {
         mistakes.names("labels", labels, |one| one.name());
     }
@@ -120,9 +126,8 @@ fn fields(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<Field> {
         let own = ["id", "prior", "pinned", "ad"].contains(&name);
         mistakes.unless(!own, &["fields", name], words!("this name belongs to the item itself; choose another"));
         let kind = field.key("kind").one_of(&["category", "tags", "number", "group"]);
-        let scale =
-            field.key("scale").given().map(|scale| [Scale::Linear, Scale::Log][scale.one_of(&["linear", "log"])]);
-        let volatile = field.key("volatile").given().is_some_and(Place::flag);
+        let scale = maybe(field, "scale").map(|scale| [Scale::Linear, Scale::Log][scale.one_of(&["linear", "log"])]);
+        let volatile = maybe(field, "volatile").is_some_and(Place::flag);
         let numeric = kind == 2 || scale.is_none() && !volatile;
         mistakes.unless(numeric, &["fields", name], words!("`scale` and `volatile` are for number fields"));
         let kind = [Kind::Category, Kind::Tags, Kind::Number { scale }, Kind::Group][kind];
@@ -137,7 +142,7 @@ fn actions(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<Action> {
     for index in 0..place.len() {
         let action = place.at(index).only(&["role", "weight"]);
         let name = action.name();
-        let impression = action.key("role").given().map(|role| role.one_of(&["impression"])).is_some();
+        let impression = maybe(action, "role").map(|role| role.one_of(&["impression"])).is_some();
         let weight = action.key("weight");
         mistakes.unless(!impression || !weight.is_given(), &["actions", name], words!("an impression has no weight"));
         let weight = single_or(weight, 0.0);
@@ -238,7 +243,7 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
         fields.iter().position(|f| f.name == name && matches!(f.kind, Kind::Number { .. }) == number)
     };
     let unknown = words!("names a field that `fields` does not have, or one of the wrong kind");
-    if let Some(filters) = place.key("filters").given() {
+    if let Some(filters) = maybe(place, "filters") {
         for index in 0..filters.len() {
             let filter = filters.at(index).only(&["field", "atLeast"]);
             let field = find(filter.key("field").text(), true);
@@ -246,7 +251,7 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
             policy.filters.push(Filter { field: field.unwrap_or(0), at_least: filter.key("atLeast").single() });
         }
     }
-    if let Some(windows) = place.key("windows").given() {
+    if let Some(windows) = maybe(place, "windows") {
         for index in 0..windows.len() {
             let window = windows.at(index).only(&["field", "most", "within"]);
             let (most, within) = (window.key("most").count(), window.key("within").count());
@@ -258,7 +263,7 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
             policy.windows.push(Window { field: field.unwrap_or(0), most, within });
         }
     }
-    if let Some(diversity) = place.key("diversity").given() {
+    if let Some(diversity) = maybe(place, "diversity") {
         policy.lambda = diversity.only(&["lambda"]).key("lambda").single();
     }
     mistakes.unless(
@@ -266,18 +271,18 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
         &["policy.diversity.lambda"],
         words!("a number between 0 and 1"),
     );
-    if let Some(fatigue) = place.key("fatigue").given() {
+    if let Some(fatigue) = maybe(place, "fatigue") {
         fatigue.only(&["after", "penalty"]);
         policy.fatigue_after = u32::try_from(fatigue.key("after").whole(u32::MAX.into())).unwrap_or(u32::MAX);
         policy.fatigue_penalty = fatigue.key("penalty").single();
     }
     let bounded = (0.0..=10.0).contains(&policy.fatigue_penalty);
     mistakes.unless(bounded, &["policy.fatigue.penalty"], words!("a number between 0 and 10"));
-    if let Some(explore) = place.key("explore").given() {
+    if let Some(explore) = maybe(place, "explore") {
         explore.only(&["slots", "epsilon", "by", "width"]);
         policy.explore_slots = explore.key("slots").count();
         policy.epsilon = explore.key("epsilon").single();
-        let by = explore.key("by").given().map_or(0, |by| by.one_of(&["greedy", "ucb", "thompson"]));
+        let by = maybe(explore, "by").map_or(0, |by| by.one_of(&["greedy", "ucb", "thompson"]));
         policy.explore_by = [Explore::Greedy, Explore::Ucb, Explore::Thompson].get(by).copied().unwrap_or_default();
         policy.explore_width = single_or(explore.key("width"), policy.explore_width);
     }
@@ -297,6 +302,6 @@ fn policy(place: Place<'_>, fields: &[Field], mistakes: &mut Mistakes) -> Policy
         &["policy.pageOrder"],
         words!("a number between 0 and 10"),
     );
-    policy.cold_model = place.key("cold").given().is_some_and(|cold| cold.one_of(&["server", "model"]) == 1);
+    policy.cold_model = maybe(place, "cold").is_some_and(|cold| cold.one_of(&["server", "model"]) == 1);
     policy
 }
