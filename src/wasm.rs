@@ -4,7 +4,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use crate::engine::{self, Forget, Request, Track};
-use crate::error::{Error, Result as EngineResult};
+use crate::error::Error;
 use crate::event::Detail;
 use crate::item::{Given, Item};
 use crate::json::Json;
@@ -81,12 +81,14 @@ fn has_only(value: &JsValue, names: &[&str]) -> bool {
 struct Parts<'a> {
     object: &'a JsValue,
     wrong: bool,
+    /// The first part that is no whole number, or out of its range.
+    beyond: Option<Words>,
 }
 
 impl Parts<'_> {
     /// Reads an object that has no other keys than these.
     fn of<'a>(object: &'a JsValue, names: &[&str]) -> Parts<'a> {
-        Parts { object, wrong: !has_only(object, names) }
+        Parts { object, wrong: !has_only(object, names), beyond: None }
     }
 
     #[inline(never)]
@@ -115,6 +117,27 @@ impl Parts<'_> {
         self.number(name).map(|number| number as f32)
     }
 
+    /// A whole number from 0 to `most`.
+    #[inline(never)]
+    fn whole(&mut self, name: &str, most: u32, part: Words) -> Option<u32> {
+        let value = self.number(name)?;
+        if !(0.0..=f64::from(most)).contains(&value) {
+            self.beyond = self.beyond.or(Some(part));
+            return None;
+        }
+        Some(value.round() as u32)
+    }
+
+    #[inline(never)]
+    fn short(&mut self, name: &str, part: Words) -> Option<u16> {
+        self.whole(name, u16::MAX.into(), part).map(|whole| whole as u16)
+    }
+
+    #[inline(never)]
+    fn long(&mut self, name: &str, part: Words) -> Option<u32> {
+        self.whole(name, u32::MAX, part)
+    }
+
     fn flag(&mut self, name: &str) -> bool {
         let value = self.get(name);
         self.wrong |= value.as_ref().is_some_and(|value| value.as_bool().is_none());
@@ -124,6 +147,12 @@ impl Parts<'_> {
     /// Refuses the object where anything in it was wrong.
     fn close(&self, part: Words, reason: Words) -> Result<(), JsValue> {
         if self.wrong { Err(bad(part, reason)) } else { Ok(()) }
+    }
+
+    /// Refuses numbers out of their ranges.
+    fn close_ranges(&self) -> Result<(), JsValue> {
+        let reason = words!("give a whole number of 0 or more, in its range");
+        self.beyond.map_or(Ok(()), |part| Err(refuse(Error::BadEvent { part, reason })))
     }
 }
 
@@ -231,56 +260,24 @@ const DETAIL_PARTS: [&str; 12] = [
     "prior",
 ];
 
-/// Whole numbers of JavaScript, in the ranges of their parts; the first part that is none is remembered.
-#[derive(Default)]
-struct Wholes(Option<Words>);
-
-impl Wholes {
-    #[inline(never)]
-    fn read(&mut self, value: Option<f64>, most: f64, part: Words) -> Option<u32> {
-        let value = value?;
-        if !(0.0..=most).contains(&value) {
-            self.0 = self.0.or(Some(part));
-            return None;
-        }
-        Some(value.round() as u32)
-    }
-
-    fn short(&mut self, value: Option<f64>, part: Words) -> Option<u16> {
-        self.read(value, u16::MAX.into(), part).map(|whole| whole as u16)
-    }
-
-    fn long(&mut self, value: Option<f64>, part: Words) -> Option<u32> {
-        self.read(value, u32::MAX.into(), part)
-    }
-
-    fn close(&self) -> EngineResult<()> {
-        let reason = words!("give a whole number of 0 or more, in its range");
-        self.0.map_or(Ok(()), |part| Err(Error::BadEvent { part, reason }))
-    }
-}
-
 fn detail(value: &JsValue, schema: &crate::schema::Schema) -> Result<Detail, JsValue> {
     if value.is_undefined() || value.is_null() {
         return Ok(Detail::default());
     }
     let mut parts = Parts::of(value, &DETAIL_PARTS);
-    let mut wholes = Wholes::default();
     let surface = parts.text("surface");
     let mut detail = Detail {
         surface: None,
-        scene: wholes.short(parts.number("scene"), words!("scene")),
-        slate: wholes.long(parts.number("slate"), words!("slate")),
-        position: wholes.short(parts.number("position"), words!("position")),
+        scene: parts.short("scene", words!("scene")),
+        slate: parts.long("slate", words!("slate")),
+        position: parts.short("position", words!("position")),
         propensity: parts.single("propensity").filter(|p| *p >= 0.0),
-        reason: wholes.short(parts.number("reason"), words!("reason")),
+        reason: parts.short("reason", words!("reason")),
         value: parts.single("value"),
-        dwell_ms: wholes.long(parts.number("dwellMs"), words!("dwellMs")),
+        dwell_ms: parts.long("dwellMs", words!("dwellMs")),
         difficulty: parts.single("difficulty"),
-        risk_level: wholes
-            .read(parts.number("riskLevel"), u8::MAX.into(), words!("riskLevel"))
-            .map(|level| level as u8),
-        group_id: wholes.long(parts.number("groupId"), words!("groupId")),
+        risk_level: parts.whole("riskLevel", u8::MAX.into(), words!("riskLevel")).map(|level| level as u8),
+        group_id: parts.long("groupId", words!("groupId")),
         prior: parts.single("prior"),
         numbers: Vec::new(),
     };
@@ -289,7 +286,7 @@ fn detail(value: &JsValue, schema: &crate::schema::Schema) -> Result<Detail, JsV
     if let Some(surface) = surface {
         detail.surface = Some(schema.surface(&surface).map_err(refuse)?);
     }
-    wholes.close().map_err(refuse)?;
+    parts.close_ranges()?;
     Ok(detail)
 }
 
@@ -534,22 +531,24 @@ impl Engine {
         shown: &[u32],
         options: JsValue,
     ) -> Result<JsValue, JsValue> {
-        let mut parts = Parts { object: &options, wrong: !options.is_object() };
-        let mut wholes = Wholes::default();
+        let mut parts = Parts { object: &options, wrong: !options.is_object(), beyond: None };
         let (surface, now_ms) = (parts.text("surface"), parts.number("nowMs"));
-        let slots = wholes.long(parts.number("slots"), words!("slots"));
-        let tier = wholes.short(parts.number("tier"), words!("tier")).unwrap_or(0).into();
+        let slots = parts.long("slots", words!("slots"));
+        let tier = parts.short("tier", words!("tier")).unwrap_or(0).into();
         parts.close(words!("options"), words!("an object { surface?, slots, nowMs, tier? }"))?;
         let surface = surface.map(|s| self.0.schema().surface(&s)).transpose().map_err(refuse)?;
-        wholes.close().map_err(refuse)?;
+        parts.close_ranges()?;
         let now = engine::instant(now_ms.unwrap_or_default()).map_err(refuse)?;
         let slots = slots.map_or(handles.len(), |s| s as usize);
         let request = Request { handles, volatiles, priors, flags, pins, shown, slots, now, surface, tier };
         let slate = self.0.rank(&request).map_err(refuse)?;
-        let order: Vec<u32> = slate.placed.iter().map(|p| p.index as u32).collect();
-        let scores: Vec<f32> = slate.placed.iter().map(|p| p.score).collect();
-        let reasons: Vec<u32> = slate.placed.iter().map(|p| engine::reason_code(p.reason)).collect();
-        let propensities: Vec<f32> = slate.placed.iter().map(|p| p.propensity.unwrap_or(-1.0)).collect();
+        let (mut order, mut scores, mut reasons, mut propensities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for placed in &slate.placed {
+            order.push(placed.index as u32);
+            scores.push(placed.score);
+            reasons.push(engine::reason_code(placed.reason));
+            propensities.push(placed.propensity.unwrap_or(-1.0));
+        }
         let out = Out::default()
             .number("slate", slate.id.into())
             .put("order", Uint32Array::from(order.as_slice()).into())

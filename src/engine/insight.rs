@@ -25,6 +25,12 @@ pub struct Why {
     pub weight: f32,
 }
 
+impl Why {
+    fn new(code: &'static str, field: &str, value: &str, weight: f32) -> Self {
+        Self { code, field: field.to_string(), value: value.to_string(), weight }
+    }
+}
+
 /// What the model predicts of one item: a label, and how likely it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
@@ -91,9 +97,10 @@ impl Engine {
     /// [`crate::error::Error::UnknownItem`].
     pub fn explain(&self, handle: u32, now: Timestamp) -> Result<Vec<Why>> {
         let known = self.known(handle)?;
-        let page = |code| Why { code, field: String::new(), value: String::new(), weight: 0.0 };
+        let mut whys = Vec::new();
         if !self.is_personal() {
-            return Ok([page("page")].to_vec());
+            whys.push(Why::new("page", "", "", 0.0));
+            return Ok(whys);
         }
         let (item, dense) = (&known.item, self.dense(&known.item, now));
         // Sorted by subject.
@@ -114,25 +121,23 @@ impl Engine {
                 add(cut(name, b'.').0, parts[at]);
             }
         }
-        let mut whys = Vec::new();
         for at in falling(sums.len(), &|at| sums[at].1.abs()) {
             let (subject, weight) = sums[at];
             if weight.abs() >= WHY_LEAST && whys.len() < WHY_MOST {
-                whys.push(match (subject, self.schema.field(subject)) {
-                    ("recent", _) => Why { weight, ..page("recent") },
-                    ("item", _) => Why { weight, ..page("fatigue") },
+                let (code, field, value) = match (subject, self.schema.field(subject)) {
+                    ("recent", _) => ("recent", "", ""),
+                    ("item", _) => ("fatigue", "", ""),
                     (_, Ok(field)) => match self.strongest(item.words(field)) {
-                        Some(word) => {
-                            Why { code: "interest", field: subject.to_string(), value: word.text.clone(), weight }
-                        }
-                        None => Why { field: subject.to_string(), weight, ..page("habit") },
+                        Some(word) => ("interest", subject, word.text.as_str()),
+                        None => ("habit", subject, ""),
                     },
-                    _ => Why { weight, ..page("model") },
-                });
+                    _ => ("model", "", ""),
+                };
+                whys.push(Why::new(code, field, value, weight));
             }
         }
         if whys.is_empty() {
-            whys.push(page("model"));
+            whys.push(Why::new("model", "", "", 0.0));
         }
         Ok(whys)
     }
@@ -178,8 +183,8 @@ impl Engine {
         let Some(log) = &self.log else { return Vec::new() };
         let now_ms = self.context(now).now_ms;
         let longest = self.schema.half_lives.len().saturating_sub(1);
-        // Sorted by field and word.
-        let mut found: Vec<((usize, &str), Interest)> = Vec::new();
+        // Fields and words, in their order; their weight, how many events, and the time of the latest.
+        let mut found: Vec<(usize, &Word, f32, u32, i64)> = Vec::new();
         for event in log.events() {
             let acts = self.schema.actions.get(usize::from(event.action)).is_some_and(|a| a.role != Role::Impression);
             if !acts {
@@ -187,29 +192,25 @@ impl Engine {
             }
             for (field, value) in event.item.values().iter().enumerate() {
                 for word in value.words() {
-                    let name = (field, word.text.as_str());
-                    let new = || {
+                    let name = (field, &word.text);
+                    let place = found.binary_search_by(|(field, word, ..)| (*field, &word.text).cmp(&name));
+                    let place = place.unwrap_or_else(|place| {
                         let counter = self.observe.memory.words.get(word.key).copied().unwrap_or_default();
                         let (_, _, weight) = counter.at(&self.schema.half_lives, longest, now_ms);
-                        let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
-                        Interest { field, value: word.text.clone(), weight, events: 0, last_ms: 0 }
-                    };
-                    let place = match found.binary_search_by(|(known, _)| known.cmp(&name)) {
-                        Ok(at) => at,
-                        Err(at) => {
-                            found.insert(at, (name, new()));
-                            at
-                        }
-                    };
-                    let interest = &mut found[place].1;
-                    interest.events += 1;
-                    interest.last_ms = interest.last_ms.max(event.at.ms());
+                        found.insert(place, (field, word, weight, 0, 0));
+                        place
+                    });
+                    let (_, _, _, events, last_ms) = &mut found[place];
+                    *events += 1;
+                    *last_ms = event.at.ms().max(*last_ms);
                 }
             }
         }
         let mut interests = Vec::with_capacity(found.len());
-        for at in falling(found.len(), &|at| found[at].1.weight) {
-            interests.push(found[at].1.clone());
+        for at in falling(found.len(), &|at| found[at].2) {
+            let (field, word, weight, events, last_ms) = found[at];
+            let field = self.schema.fields.get(field).map(|f| f.name.clone()).unwrap_or_default();
+            interests.push(Interest { field, value: word.text.clone(), weight, events, last_ms });
         }
         interests
     }

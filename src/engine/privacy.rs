@@ -194,20 +194,23 @@ impl Engine {
         }
         let mut blocks = Vec::new();
         for block in &self.control.blocks {
-            blocks.push(Object::default().text("field", Some(&block.field)).text("value", Some(&block.value)).close());
+            let mut out = Object::default();
+            out.text("field", Some(&block.field)).text("value", Some(&block.value));
+            blocks.push(out.close());
         }
-        let consent = Object::default()
+        let mut agreed = Object::default();
+        agreed
             .text("status", Some(consent.status.as_str()))
             .text("policyVersion", Some(&consent.policy_version))
             .put("purposes", Json::List(consent.purposes.iter().cloned().map(Json::Text).collect()))
             .put("atMs", instant(consent.at_ms));
-        Object::default()
-            .text("space", Some(&schema.space))
-            .put("consent", consent.close())
+        let mut out = Object::default();
+        out.text("space", Some(&schema.space))
+            .put("consent", agreed.close())
             .put("personalisation", Json::Flag(self.control.personalisation))
             .put("blocks", Json::List(blocks))
-            .put("events", Json::List(events))
-            .close()
+            .put("events", Json::List(events));
+        out.close()
     }
 }
 
@@ -217,23 +220,23 @@ struct Object(Vec<(String, Json)>);
 
 impl Object {
     #[inline(never)]
-    fn put(mut self, key: &str, value: Json) -> Self {
+    fn put(&mut self, key: &str, value: Json) -> &mut Self {
         self.0.push((key.to_string(), value));
         self
     }
 
     #[inline(never)]
-    fn text(self, key: &str, text: Option<&str>) -> Self {
+    fn text(&mut self, key: &str, text: Option<&str>) -> &mut Self {
         self.put(key, Json::text_or_null(text))
     }
 
     #[inline(never)]
-    fn whole(self, key: &str, number: Option<u32>) -> Self {
+    fn whole(&mut self, key: &str, number: Option<u32>) -> &mut Self {
         self.put(key, Json::whole_or_null(number))
     }
 
     #[inline(never)]
-    fn number(self, key: &str, number: Option<f32>) -> Self {
+    fn number(&mut self, key: &str, number: Option<f32>) -> &mut Self {
         self.put(key, Json::number_or_null(number))
     }
 
@@ -252,13 +255,12 @@ const SAMPLED: u16 = Reason::Sampled as u16;
 fn export_event(schema: &Schema, event: &Event) -> Json {
     let mut fields = Object::default();
     for (field, value) in schema.fields.iter().zip(event.item.values()) {
-        fields = match value {
+        let value = match value {
             Value::Absent => continue,
-            Value::Number(number) => fields.number(&field.name, Some(*number)),
-            Value::Words(words) => {
-                fields.put(&field.name, Json::List(words.iter().map(|word| Json::Text(word.text.clone())).collect()))
-            }
+            Value::Number(number) => Json::number_or_null(Some(*number)),
+            Value::Words(words) => Json::List(words.iter().map(|word| Json::Text(word.text.clone())).collect()),
         };
+        fields.put(&field.name, value);
     }
     let d = &event.detail;
     let surface = d.surface.and_then(|i| schema.surfaces.get(usize::from(i)));
@@ -268,8 +270,8 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         (_, Some(SAMPLED)) => "estimated",
         _ => "exact",
     };
-    Object::default()
-        .put("atMs", instant(event.at.ms()))
+    let mut out = Object::default();
+    out.put("atMs", instant(event.at.ms()))
         .whole("session", Some(event.session))
         .text("action", action.map(|a| a.name.as_str()))
         .text("id", Some(event.item.id()))
@@ -287,6 +289,6 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         .whole("riskLevel", d.risk_level.map(u32::from))
         .whole("groupId", d.group_id)
         .number("prior", d.prior)
-        .put("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect()))
-        .close()
+        .put("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect()));
+    out.close()
 }
