@@ -85,7 +85,7 @@ impl RawRole {
 /// A role whose keys are distinct, sound and at least as many as its threshold.
 #[derive(Clone, Debug)]
 pub(super) struct Role {
-    pub keys: Vec<(String, VerifyingKey)>,
+    pub keys: Vec<VerifyingKey>,
     pub threshold: usize,
 }
 
@@ -142,7 +142,7 @@ impl Root {
         }
         let mut keys = Vec::new();
         for (id, text) in &payload.keys {
-            keys.push((id.as_str(), public_key(id, text)?));
+            keys.push(public_key(id, text)?);
         }
         let root = Self {
             version: payload.version,
@@ -166,19 +166,20 @@ fn public_key(id: &str, text: &str) -> Result<VerifyingKey, SyncError> {
     if key.is_weak() { Err(bad(words!("a key is of small order: anyone can sign for it"))) } else { Ok(key) }
 }
 
-fn role(raw: &RawRole, keys: &[(&str, VerifyingKey)]) -> Result<Role, SyncError> {
-    let bad = |reason| SyncError::malformed(words!("roles"), reason);
-    let mut found: Vec<(String, VerifyingKey)> = Vec::new();
+fn role(raw: &RawRole, keys: &[VerifyingKey]) -> Result<Role, SyncError> {
+    let bad = |reason| Err(SyncError::malformed(words!("roles"), reason));
+    let mut found = Vec::new();
     for id in &raw.keys {
-        if found.iter().any(|(known, _)| known == id) {
-            return Err(bad(words!("a role names a key twice")));
+        let Some(key) = keys.iter().find(|key| key_id(key.as_bytes()) == *id) else {
+            return bad(words!("a role names a key that is not listed"));
+        };
+        if found.contains(key) {
+            return bad(words!("a role names a key twice"));
         }
-        let listed = keys.iter().find(|(known, _)| known == id);
-        let (_, key) = listed.ok_or(bad(words!("a role names a key that is not listed")))?;
-        found.push((id.clone(), *key));
+        found.push(*key);
     }
     if raw.threshold == 0 || raw.threshold > found.len() || found.len() > MOST_SIGNATURES {
-        return Err(bad(words!("a threshold is between 1 and the number of keys, of which there are at most 16")));
+        return bad(words!("a threshold is between 1 and the number of keys, of which there are at most 16"));
     }
     Ok(Role { keys: found, threshold: raw.threshold })
 }

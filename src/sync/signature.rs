@@ -83,10 +83,12 @@ impl Envelope {
     /// signatures that do not verify are passed over.
     pub(super) fn verify(&self, context: Context, role: &Role) -> Result<(), SyncError> {
         let message = signed_bytes(context, &self.payload);
-        let valid = role.keys.iter().filter(|(id, key)| {
-            self.signatures.iter().any(|entry| entry.key == *id && is_valid(key, &message, &entry.sig))
-        });
-        let valid = valid.count();
+        let mut valid = 0;
+        for key in &role.keys {
+            let id = key_id(key.as_bytes());
+            let signed = self.signatures.iter().any(|entry| entry.key == id && is_valid(key, &message, &entry.sig));
+            valid += usize::from(signed);
+        }
         if valid >= role.threshold { Ok(()) } else { Err(SyncError::Signature { valid, threshold: role.threshold }) }
     }
 }
