@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::features::Layout;
 use crate::item::Item;
 use crate::keyed::KeyMap;
-use crate::log::{Log, StoreOp, StoredFile, file_name, name_prefix, newest_generation, queue};
+use crate::log::{Log, StoreOp, StoredFile, bytes_of, file_name, name_prefix, newest_generation, queue};
 use crate::rng::Seed;
 use crate::schema::{Schema, hash64};
 use crate::score::Ranker;
@@ -228,8 +228,8 @@ impl Engine {
         }
         self.control.generation = log.generation();
         self.log = Some(log);
-        let snapshot = clear.iter().find(|f| f.name == SNAPSHOT).map(|f| f.bytes);
-        opened.snapshot = whole && !evicted && snapshot.is_some_and(|bytes| self.open_snapshot(bytes));
+        let snapshot = bytes_of(&clear, SNAPSHOT).filter(|_| whole && !evicted);
+        opened.snapshot = snapshot.is_some_and(|bytes| self.open_snapshot(bytes));
         if !opened.snapshot {
             self.refold();
         }
@@ -434,7 +434,7 @@ impl Engine {
 /// The bytes of the control journal's slots, as far as there are any.
 #[inline(never)]
 fn slots<'a>(files: &[StoredFile<'a>]) -> [Option<&'a [u8]>; 2] {
-    SLOTS.map(|name| files.iter().find(|f| f.name == name).map(|f| f.bytes))
+    SLOTS.map(|name| bytes_of(files, name))
 }
 
 /// Accepts an instant as JavaScript gives it.

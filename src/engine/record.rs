@@ -33,19 +33,19 @@ impl Engine {
         let Track { action, handle, at, mut detail } = track;
         let action = self.schema.action(&action)?;
         let known = self.known(handle)?;
-        let (item, full) = (Rc::clone(&known.recorded), Rc::clone(&known.item));
         if detail.numbers.is_empty() {
             for field in recorded_volatiles(&self.schema) {
-                detail.numbers.push(full.number(field));
+                detail.numbers.push(known.item.number(field));
             }
         }
         detail.check()?;
-        let Some(token) = self.control.consent.token() else { return Ok(false) };
-        if !self.control.personalisation || self.log.is_none() {
+        let item = Rc::clone(&known.recorded);
+        let (Some(token), Some(log), true) =
+            (self.control.consent.token(), &mut self.log, self.control.personalisation)
+        else {
             return Ok(false);
-        }
+        };
         let event = Event { at, session: 0, utc_offset_minutes: 0, action, item, detail };
-        let Some(log) = &mut self.log else { return Ok(false) };
         if log.append(token, event) {
             self.refold();
         } else {

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::bundle;
 use crate::error::{Error, Result};
 use crate::features::Layout;
-use crate::log::{StoreOp, StoredFile};
+use crate::log::{StoreOp, StoredFile, bytes_of};
 use crate::rng::{Rng, Seed};
 use crate::schema::{Schema, hash64};
 use crate::score::{BindError, Ranker};
@@ -50,11 +50,11 @@ impl Updates {
     }
 
     fn open(&mut self, space: &str, reader: u64, files: &[StoredFile<'_>]) {
-        let file = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
         let Some(root) = self.root.clone() else { return };
-        let ledger = Ledger::open(file("sync-0"), file("sync-1")).unwrap_or_else(|| Ledger::new(self.arm));
+        let ledger =
+            Ledger::open(bytes_of(files, "sync-0"), bytes_of(files, "sync-1")).unwrap_or_else(|| Ledger::new(self.arm));
         let mut update = Update::new(ledger, root, space, EngineVersion::current(), reader, 0);
-        update.open_root(file("root").unwrap_or_default());
+        update.open_root(bytes_of(files, "root").unwrap_or_default());
         self.update = Some(update);
     }
 
@@ -115,11 +115,11 @@ impl Engine {
     /// # Errors
     /// [`Error::Refused`] with `BUNDLE_MALFORMED` where a bundle was live and neither slot can be used; the starter ranker serves then.
     pub fn open_bundle(&mut self, files: &[StoredFile<'_>]) -> Result<u64> {
-        let file = |name: &str| files.iter().find(|f| f.name == name).map(|f| f.bytes);
         let Some(update) = &mut self.update.update else { return Ok(0) };
         let had_live = update.version() > 0;
         let (schema, layout) = (&self.schema, &self.layout);
-        let opened = update.open_stored(file("bundle-0"), file("bundle-1"), |bytes| load(schema, layout, bytes));
+        let opened = update
+            .open_stored(bytes_of(files, "bundle-0"), bytes_of(files, "bundle-1"), |bytes| load(schema, layout, bytes));
         self.update.collect(&mut self.ops);
         match opened {
             Some(opened) => {

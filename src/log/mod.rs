@@ -71,6 +71,12 @@ pub struct StoredFile<'a> {
     pub bytes: &'a [u8],
 }
 
+/// The bytes of the file of this name, where there is one.
+#[inline(never)]
+pub(crate) fn bytes_of<'a>(files: &[StoredFile<'a>], name: &str) -> Option<&'a [u8]> {
+    files.iter().find(|f| f.name == name).map(|f| f.bytes)
+}
+
 #[derive(Clone, Debug)]
 struct Segment {
     number: u32,
@@ -390,7 +396,7 @@ impl Log {
     ///
     /// The bytes and the numbers of slates, sessions, words and items are those of a log that was only ever given the survivors.
     pub fn forget(&mut self, keep: &mut dyn FnMut(&Event) -> bool) -> usize {
-        let before = self.len();
+        let mut removed = 0;
         let mut fresh = Self::new(Rc::clone(&self.schema), self.epoch, self.generation);
         let (mut handles, mut free) = (KeyMap::default(), 0);
         for (handle, number) in self.slates.iter() {
@@ -402,6 +408,7 @@ impl Log {
         let mut session = None;
         for event in self.events() {
             if !keep(event) {
+                removed += 1;
                 continue;
             }
             let mut event = event.clone();
@@ -421,11 +428,10 @@ impl Log {
         // The next event goes on in the session that is running, unless none of that session is left.
         fresh.opens_session = self.opens_session || session != Some(self.session);
         fresh.utc_offset_minutes = self.utc_offset_minutes;
-        let after = fresh.len();
         fresh.ops = core::mem::take(&mut self.ops);
         *self = fresh;
         self.rewrite();
-        before - after
+        removed
     }
 
     /// Queues the whole log under a new generation. The caller then writes the control journal, and removes the old files only after
