@@ -13,9 +13,9 @@ use alloc::vec::Vec;
 /// Vectors in a panel.
 pub const PANEL: usize = 8;
 
-/// So many, rounded up to a multiple of four: what stands in panels.
+/// So many, rounded up to a multiple of four: what stands in panels. By bits, as it is asked for in many places.
 pub const fn padded(n: usize) -> usize {
-    n.next_multiple_of(4)
+    (n + 3) & !3
 }
 
 /// The place of number `j` of vector `r` in panels of vectors of length `length` (padded), of which there are `rows` (padded).

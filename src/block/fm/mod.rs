@@ -4,6 +4,7 @@ mod gradient;
 
 use super::error::{BlockError, finite};
 use super::table::{Numbers, Table};
+use crate::kernel::linear::padded;
 use crate::kernel::math::Lanes;
 use crate::kernel::{self, NARROW, Quad, int8};
 use alloc::vec::Vec;
@@ -138,7 +139,7 @@ impl Fm {
             Numbers::Bytes(..) => Records::Bytes(Vec::with_capacity((features + 1) * tiles)),
         };
         let mut row = [0.0; int8::MOST_DIM];
-        let row = &mut row[..dim.next_multiple_of(4)];
+        let row = &mut row[..padded(dim)];
         for tile in 0..tiles {
             // The last of a tile is no feature of the table, and reads as zeros.
             for feature in 0..=features {
@@ -184,7 +185,7 @@ impl Fm {
 
     /// Length of a sum of factors: `k`, rounded up to a multiple of sixteen.
     pub fn width(&self) -> usize {
-        self.dim.next_multiple_of(TILE)
+        TILE * self.dim.div_ceil(TILE)
     }
 
     /// Writes the factors of a feature, and zeros beyond `k`, and returns its weight and half the square of its factors. Zeros for a feature that is
