@@ -204,7 +204,7 @@ impl Layout {
         candidate: &Candidate<'_>,
         out: &mut [f32],
     ) {
-        let mut out = out.iter_mut().skip(self.user);
+        let mut out = out.get_mut(self.user..).unwrap_or_default().iter_mut();
         let mut put = |value: f32| {
             if let Some(slot) = out.next() {
                 *slot = value;

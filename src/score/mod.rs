@@ -382,7 +382,9 @@ impl Ranker {
         let mut at = self.workspace();
         let tier = self.choose_tier(&mut at, tier);
         let led = self.led(&at);
-        if let (None, Some(blocks)) = (self.stack.blend(tier), self.stack.additive(tier, led)) {
+        if self.stack.blend(tier).is_none()
+            && let Some(blocks) = self.stack.additive(tier, led)
+        {
             for (picks, wide, gain) in &blocks {
                 let mut gathered = Vec::with_capacity(picks.len());
                 for pick in *picks {
