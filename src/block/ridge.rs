@@ -21,7 +21,9 @@ impl Equations {
     pub fn begin(&mut self, d: usize) {
         self.left.clear();
         self.left.resize(d.saturating_mul(d), 0.0);
-        self.left.iter_mut().step_by(d.saturating_add(1)).for_each(|slot| *slot = 1.0);
+        for row in 0..d {
+            self.left[row * d + row] = 1.0;
+        }
         self.right.clear();
         self.right.resize(d, 0.0);
     }

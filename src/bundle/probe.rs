@@ -124,9 +124,10 @@ impl Probe {
         for tier in 0..stack.tiers() {
             let mut logits = vec![0.0; stack.labels(tier).count()];
             stack.score_pair(&mut at, &item, &self.dense, tier, &mut logits);
-            let score = stack.blend(tier).map(|blend| blend.score(&mut logits.iter().copied()));
-            all.extend(logits);
-            all.extend(score);
+            all.extend_from_slice(&logits);
+            if let Some(blend) = stack.blend(tier) {
+                all.push(blend.score(&mut logits.iter().copied()));
+            }
         }
         all
     }

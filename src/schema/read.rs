@@ -205,7 +205,9 @@ fn half_lives(place: Place<'_>, mistakes: &mut Mistakes) -> Vec<HalfLife> {
         let days = given.map_or([1.0, 30.0][index & 1], |list| list.at(index).number());
         let half_life = HalfLife::from_days(days);
         mistakes.unless(half_life.is_some(), &["halfLifeDays"], words!("days between one minute and ten years"));
-        half_lives.extend(half_life);
+        if let Some(half_life) = half_life {
+            half_lives.push(half_life);
+        }
     }
     half_lives
 }

@@ -235,8 +235,10 @@ impl Layer {
         of.check()?;
         let mut bias = Vec::new();
         spread(&of.bias, of.groups, of.width, &mut bias);
-        let rows = of.weight.chunks(of.width * of.inputs);
-        let matrices = rows.map(|rows| Matrix::new(rows, of.width, of.inputs)).collect();
+        let mut matrices = Vec::with_capacity(of.groups);
+        for rows in of.weight.chunks(of.width * of.inputs) {
+            matrices.push(Matrix::new(rows, of.width, of.inputs));
+        }
         Ok(Layer { shared: of.shared, matrices, bias, finish: Finish::new(of) })
     }
 

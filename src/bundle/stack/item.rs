@@ -105,6 +105,10 @@ impl Stack {
                 out.push(wire);
             }
         }
-        out.extend(words.iter().filter(|(field, _)| has(fields, usize::from(*field))).map(|(_, key)| *key));
+        for (field, key) in words {
+            if has(fields, usize::from(*field)) {
+                out.push(*key);
+            }
+        }
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Builder<'_, 'a> {
                 ..Weights::default()
             };
             if norm {
-                layer.norm = [".norm.weight", ".norm.bias"].map(|part| self.tensors.numbers(part, short));
+                layer.norm = [self.tensors.numbers(".norm.weight", short), self.tensors.numbers(".norm.bias", short)];
             }
             if activation == Activation::Prelu {
                 let one = self.tensors.size(".alpha", 0) == 1 && self.tensors.size(".alpha", 1) == 0;
@@ -178,15 +178,12 @@ impl<'a> Builder<'_, 'a> {
         let (widths, towers) = (self.widths("widths", WIDTHS), self.widths("towers", TOWERS));
         self.unless(towers.last() == Some(&1), TOWERS, words!("a tower ends in one number"));
         let (how, none) = ((self.inner(), false), (Activation::None, false));
-        let mut of = MmoeWeights {
-            experts: self.layers("expert.", Some(experts), (&widths, input.width), [how, how]),
-            ..MmoeWeights::default()
-        };
-        if let Some(first) = of.experts.first_mut() {
+        let mut layers = self.layers("expert.", Some(experts), (&widths, input.width), [how, how]);
+        if let Some(first) = layers.first_mut() {
             first.shared = true;
         }
         self.tensors.block(self.name);
-        of.gate = Weights {
+        let gate = Weights {
             groups: tasks,
             width: experts,
             inputs: input.width,
@@ -196,7 +193,8 @@ impl<'a> Builder<'_, 'a> {
             ..Weights::default()
         };
         let inputs = widths.last().copied().unwrap_or(0);
-        of.towers = self.layers("tower.", Some(tasks), (&towers, inputs), [how, none]);
+        let towers = self.layers("tower.", Some(tasks), (&towers, inputs), [how, none]);
+        let of = MmoeWeights { experts: layers, gate, towers };
         let net = Mmoe::new(&of, &input.sides).map(Net::Mmoe);
         self.net(input, net);
     }
