@@ -1,19 +1,18 @@
 //! The section `head` of a spec: what the personal head reads, and what is believed of a user before the first label.
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::TensorFault;
-use super::stack::{Stack, named};
+use super::stack::{Stack, names};
 use super::tensors::Tensors;
 use crate::head::Prior;
 use crate::json::Place;
-use crate::words::{Words, words};
+use crate::words::words;
 
 /// The name of the section, and what its tensors begin with.
 const HEAD: &str = "head";
-const FEATURES: Words = words!("head.features");
 
 /// A personal head as a bundle describes it: its input is a constant, the vector of an item, dense features, in this order.
 #[derive(Clone, Debug)]
@@ -42,13 +41,10 @@ pub(super) fn read<'a>(spec: Place<'a>, stack: &Stack, tensors: &mut Tensors<'a>
         tensors.notes.unless(place.is_some(), words!("head.of"), words!("name a block that depends on the item alone"));
         vector = place.unwrap_or_default();
     }
-    let (list, mut features) = (spec.key("features"), Vec::new());
-    for at in 0..list.given().map_or(0, Place::len) {
-        let name = named(list.at(at), FEATURES, &mut tensors.notes).to_string();
-        let new = at < Prior::MOST_FEATURES && !features.contains(&name);
-        tensors.notes.unless(new, FEATURES, words!("name each feature once"));
-        features.push(name);
-    }
+    let features = spec.key("features").given().map_or_else(Vec::new, |list| {
+        let reason = words!("name each feature once");
+        names(list, Prior::MOST_FEATURES, words!("head.features"), reason, &mut tensors.notes)
+    });
     let width = usize::from(intercept).saturating_add(vector.1).saturating_add(features.len());
     let fits = (1..=Prior::MOST_FEATURES).contains(&width);
     tensors.notes.unless(fits, words!("head"), words!("let it read 1 to 64 numbers"));

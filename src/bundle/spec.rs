@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::head::{self, Head};
 use super::probe::{self, Probe};
-use super::stack::{self, Stack, named};
+use super::stack::{self, Stack, named, names};
 use super::tensors::Tensors;
 use super::{FORMAT, MOST_FIELDS};
 use crate::codec::unhex;
@@ -42,13 +42,8 @@ pub(super) fn read<'a>(spec: Place<'a>, tensors: &mut Tensors<'a>) -> Parts {
         words!("schema.fingerprint"),
         words!("give 16 hexadecimal digits"),
     );
-    let (names, mut fields) = (schema.key("fields"), Vec::new());
-    for at in 0..names.len() {
-        let name = named(names.at(at), words!("schema.fields"), notes).to_string();
-        let new = fields.len() < MOST_FIELDS && !fields.contains(&name);
-        notes.unless(new, words!("schema.fields"), words!("name at most 64 fields, each once"));
-        fields.push(name);
-    }
+    let reason = words!("name at most 64 fields, each once");
+    let fields = names(schema.key("fields"), MOST_FIELDS, words!("schema.fields"), reason, notes);
     let stack = stack::read(spec.key("ranker"), tensors);
     let (mut head, mut probes) = (None, Vec::new());
     // What is read of a stack that is wrong would say no more than that.

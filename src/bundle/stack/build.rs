@@ -123,6 +123,25 @@ pub(in crate::bundle) fn named<'a>(place: json::Place<'a>, at: Words, notes: &mu
     name
 }
 
+/// The names of one list, at most so many, each once.
+#[inline(never)]
+pub(in crate::bundle) fn names(
+    list: json::Place<'_>,
+    most: usize,
+    at: Words,
+    reason: Words,
+    notes: &mut Notes<'_>,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for index in 0..list.len() {
+        let name = named(list.at(index), at, notes).to_string();
+        let new = names.len() < most && !names.contains(&name);
+        notes.unless(new, at, reason);
+        names.push(name);
+    }
+    names
+}
+
 /// Adds the names of one list to those that are known; gives the place of each.
 #[inline(never)]
 fn list(

@@ -31,7 +31,7 @@ use place::{Place, Side};
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 pub(super) use build::KINDS;
-pub(super) use build::{named, read};
+pub(super) use build::{named, names, read};
 
 /// The most items of the user's recent past that a stack reads.
 pub const HISTORY_MOST: usize = 50;
