@@ -6,7 +6,7 @@
 pub mod gradient;
 mod split;
 
-pub use split::Split;
+pub use split::{Split, inputs};
 
 use super::error::{BlockError, finite};
 use crate::kernel::Quad;

@@ -29,7 +29,7 @@ impl Split {
     /// `weight`: `[outputs, inputs]`, rows missing at the end are zeros; `bias`: `[outputs]`, a multiple of four; `sides`: for consecutive columns their side and how many they are, of
     /// all inputs together.
     pub fn new(weight: &[f32], bias: Vec<f32>, sides: &[(Side, usize)]) -> Self {
-        let inputs: usize = sides.iter().map(|(_, count)| count).sum();
+        let inputs = inputs(sides);
         let of = |side: Side| {
             let (mut columns, mut own) = (Vec::new(), 0);
             for row in weight.chunks(inputs.max(1)).take(bias.len()) {
@@ -103,6 +103,16 @@ impl Split {
             }
         }
     }
+}
+
+/// How many numbers all sides have together.
+#[inline(never)]
+pub fn inputs(sides: &[(Side, usize)]) -> usize {
+    let mut inputs = 0;
+    for (_, count) in sides {
+        inputs += count;
+    }
+    inputs
 }
 
 /// Adds `matrix · x` in the order of [`linear`].

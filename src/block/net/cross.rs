@@ -2,7 +2,7 @@
 
 use crate::block::Side;
 use crate::block::error::{BlockError, finite};
-use crate::block::layer::{MOST_WIDTH, Split};
+use crate::block::layer::{MOST_WIDTH, Split, inputs};
 use crate::kernel::linear::{Around, Matrix, linear, padded};
 use alloc::vec::Vec;
 
@@ -77,7 +77,7 @@ impl Cross {
     pub fn new(layers: &[CrossWeights], sides: &[(Side, usize)]) -> Result<Self, BlockError> {
         let shape = BlockError::Shape { part: "u" };
         let (first, _) = layers.split_first().ok_or(shape)?;
-        let width: usize = sides.iter().map(|(_, count)| count).sum();
+        let width = inputs(sides);
         let mut steps = Vec::new();
         for layer in layers {
             layer.check()?;

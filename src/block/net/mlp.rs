@@ -2,7 +2,7 @@
 
 use crate::block::Side;
 use crate::block::error::BlockError;
-use crate::block::layer::{Finish, Layer, Split, Weights};
+use crate::block::layer::{Finish, Layer, Split, Weights, inputs};
 use alloc::vec::Vec;
 
 /// Layers, one on the other: `x ← activation(norm(W x + b))`.
@@ -33,8 +33,7 @@ impl Mlp {
         let (first, others) = layers.split_first().ok_or(shape)?;
         first.check()?;
         let (mut rest, mut width) = (Vec::new(), first.gives());
-        let inputs: usize = sides.iter().map(|(_, count)| count).sum();
-        if first.groups != 1 || first.reads() != inputs {
+        if first.groups != 1 || first.reads() != inputs(sides) {
             return Err(shape);
         }
         for layer in others {

@@ -3,7 +3,7 @@
 use super::mlp::{through, widest};
 use crate::block::Side;
 use crate::block::error::BlockError;
-use crate::block::layer::{Activation, Finish, Layer, Split, Weights};
+use crate::block::layer::{Activation, Finish, Layer, Split, Weights, inputs};
 use crate::kernel::linear::padded;
 use crate::kernel::{self, Quad};
 use alloc::vec::Vec;
@@ -92,7 +92,7 @@ impl Mmoe {
         of.check()?;
         let shape = BlockError::Shape { part: "expert" };
         let ((first, rest), last) = (of.experts.split_first().ok_or(shape)?, of.experts.last().ok_or(shape)?);
-        if sides.iter().map(|(_, count)| count).sum::<usize>() != first.inputs {
+        if inputs(sides) != first.inputs {
             return Err(shape);
         }
         let (mut rows, mut bias) = (Vec::new(), Vec::new());

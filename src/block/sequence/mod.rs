@@ -320,9 +320,10 @@ impl Sequence {
             return;
         }
         at.x.fill(0.0);
-        for (age, vector) in vectors.chunks_exact(dim).take(count).enumerate() {
+        for age in 0..count {
             let r = count - 1 - age;
-            let position = self.position.chunks_exact(dim).nth(if from_oldest { r } else { age }).unwrap_or_default();
+            let row = if from_oldest { r } else { age };
+            let (vector, position) = (&vectors[age * dim..], &self.position[row * dim..][..dim]);
             for (j, (x, position)) in vector.iter().zip(position).enumerate() {
                 at.x[linear::place(j, r, length, rows)] = x * scale + position;
             }
