@@ -167,10 +167,11 @@ impl Engine {
         if let Some(logit) = logits.get_mut(self.ranker.led(&at)).filter(|_| self.replay.is_none()) {
             *logit = self.adapt.score(&self.ranker, *logit, fixed, &dense);
         }
-        let labels = self.ranker.stack().labels(at.tier());
-        let each =
-            labels.zip(logits).map(|(label, z)| Prediction { label: label.to_string(), probability: probability(z) });
-        Ok(each.collect())
+        let mut predictions = Vec::new();
+        for (label, z) in self.ranker.stack().labels(at.tier()).zip(logits) {
+            predictions.push(Prediction { label: label.to_string(), probability: probability(z) });
+        }
+        Ok(predictions)
     }
 
     fn strongest<'a>(&self, words: &'a [Word]) -> Option<&'a Word> {

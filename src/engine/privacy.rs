@@ -258,7 +258,13 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         let value = match value {
             Value::Absent => continue,
             Value::Number(number) => Json::number_or_null(Some(*number)),
-            Value::Words(words) => Json::List(words.iter().map(|word| Json::Text(word.text.clone())).collect()),
+            Value::Words(words) => {
+                let mut texts = Vec::new();
+                for word in words {
+                    texts.push(Json::Text(word.text.clone()));
+                }
+                Json::List(texts)
+            }
         };
         fields.put(&field.name, value);
     }

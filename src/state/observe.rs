@@ -296,15 +296,14 @@ impl Observe {
         let act = if role == Role::Impression { 0.0 } else { 1.0 };
         let (mut trial, mut hit) = (0.0, 0.0);
         match self.schema.labels.first().map(|l| &l.rule) {
-            Some(Rule::Value { action, at_least }) if *action == event.action => {
-                if let Some(value) = event.detail.value {
+            Some(Rule::Value { action, at_least }) => {
+                if let Some(value) = event.detail.value.filter(|_| *action == event.action) {
                     trial = 1.0;
                     hit = if value >= *at_least { 1.0 } else { 0.0 };
                 }
             }
-            Some(Rule::Value { .. }) => {}
-            Some(Rule::Follows { .. }) | None => {
-                let positive = match self.schema.labels.first().map(|l| &l.rule) {
+            rule => {
+                let positive = match rule {
                     Some(Rule::Follows { positive, .. }) => positive & (1 << event.action) != 0,
                     _ => weight > 0.0,
                 };

@@ -199,26 +199,27 @@ pub fn verify_manifest(
 }
 
 fn entry(raw: &RawEntry) -> Result<BundleEntry, SyncError> {
-    let bad = |reason| SyncError::malformed(words!("bundles"), reason);
-    let digest = |text: &str| {
-        let mut sha256 = [0; 32];
-        let whole = unhex(text, &mut sha256);
-        if whole { Ok(sha256) } else { Err(bad(words!("sha256 has 64 lower-case hexadecimal digits"))) }
-    };
-    let sha256 = digest(&raw.sha256)?;
+    let bad = |reason| Err(SyncError::malformed(words!("bundles"), reason));
+    let mut sha256 = [0; 32];
+    let mut whole = unhex(&raw.sha256, &mut sha256);
     let mut deltas = Vec::new();
     // What is beyond them is fetched whole.
     for from in raw.deltas.iter().take(DELTAS_MOST) {
-        deltas.push(digest(from)?);
+        let mut base = [0; 32];
+        whole &= unhex(from, &mut base);
+        deltas.push(base);
+    }
+    if !whole {
+        return bad(words!("sha256 has 64 lower-case hexadecimal digits"));
     }
     if raw.path != ["bundles/", &raw.sha256, ".safetensors"].concat() {
-        return Err(bad(words!("a path is bundles/<sha256>.safetensors")));
+        return bad(words!("a path is bundles/<sha256>.safetensors"));
     }
     if raw.length == 0 || raw.length > u64::try_from(MOST_BYTES).unwrap_or(u64::MAX) {
         return Err(SyncError::BundleOversized { bytes: raw.length, most: MOST_BYTES });
     }
     if raw.share > 1000 || !raw.share.is_multiple_of(125) {
-        return Err(bad(words!("a share is a multiple of 125: there are eight arms")));
+        return bad(words!("a share is a multiple of 125: there are eight arms"));
     }
     Ok(BundleEntry {
         path: raw.path.clone(),

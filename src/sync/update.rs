@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
 use super::delta::apply_delta;
-use super::manifest::{BundleEntry, select_bundle, verify_manifest};
+use super::manifest::{select_bundle, verify_manifest};
 use super::root::Root;
 use super::{ARMS, EngineVersion, MOST_INTEGER, SyncError};
 use crate::bundle::MOST_BYTES;
@@ -56,7 +56,10 @@ pub struct Stored {
 
 impl Stored {
     fn check(&self, bytes: &[u8]) -> Result<(), SyncError> {
-        check(bytes, self.length, &self.sha256)
+        if u64::try_from(bytes.len()).ok() != Some(self.length) {
+            return Err(SyncError::BundleLength { expected: self.length, found: bytes.len() });
+        }
+        if Sha256::digest(bytes).as_slice() == self.sha256 { Ok(()) } else { Err(SyncError::BundleHash) }
     }
 }
 
@@ -236,7 +239,8 @@ pub struct Update {
     space: String,
     engine: EngineVersion,
     reader: u64,
-    wanted: Option<(BundleEntry, u64)>,
+    /// What was asked for; its slot is chosen when it comes.
+    wanted: Option<Stored>,
     ops: Vec<Op>,
 }
 
@@ -366,7 +370,7 @@ impl Update {
             path: ["deltas/", &hex(&live.sha256), "-", &sha256, ".delta"].concat(),
             base: live.slot.file(),
         });
-        self.wanted = Some((entry.clone(), version));
+        self.wanted = Some(Stored { slot: Slot::Zero, version, length: entry.length, sha256: entry.sha256 });
         Ok(Next::Fetch { path: entry.path.clone(), length: entry.length, sha256, version, delta })
     }
 
@@ -395,12 +399,12 @@ impl Update {
         bytes: &[u8],
         load: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<T, E> {
-        let (entry, version) = self.wanted.as_ref().ok_or(SyncError::NotAsked)?;
-        check(bytes, entry.length, &entry.sha256)?;
+        let wanted = self.wanted.ok_or(SyncError::NotAsked)?;
+        wanted.check(bytes)?;
         let loaded = match load(bytes) {
             Ok(loaded) => loaded,
             Err(refusal) => {
-                self.ledger.refused = entry.sha256;
+                self.ledger.refused = wanted.sha256;
                 self.ledger.refused_by = self.reader;
                 self.wanted = None;
                 self.save();
@@ -410,7 +414,7 @@ impl Update {
         let live = self.ledger.live.take();
         let slot = live.map_or(Slot::Zero, |live| live.slot.other());
         self.ops.push(Op { name: slot.file(), bytes: bytes.to_vec() });
-        self.ledger.live = Some(Stored { slot, version: *version, length: entry.length, sha256: entry.sha256 });
+        self.ledger.live = Some(Stored { slot, ..wanted });
         self.ledger.last_known_good = live;
         self.wanted = None;
         self.save();
@@ -442,11 +446,4 @@ impl Update {
         self.followed.extend(frame(bytes).unwrap_or_default());
         Ok(())
     }
-}
-
-fn check(bytes: &[u8], length: u64, sha256: &[u8; 32]) -> Result<(), SyncError> {
-    if u64::try_from(bytes.len()).ok() != Some(length) {
-        return Err(SyncError::BundleLength { expected: length, found: bytes.len() });
-    }
-    if Sha256::digest(bytes).as_slice() == sha256 { Ok(()) } else { Err(SyncError::BundleHash) }
 }
