@@ -309,6 +309,16 @@ fn forget_of(parts: &mut Parts<'_>) -> Option<Forget> {
     if all { Some(Forget::All) } else { Some(Forget::Interest { field: field?, value: value? }) }
 }
 
+/// The texts of a list; none where anything else stands in it.
+#[inline(never)]
+fn texts_of(list: &Array) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    for value in list.iter() {
+        texts.push(value.as_string()?);
+    }
+    Some(texts)
+}
+
 fn given(value: &JsValue) -> Given {
     if value.is_undefined() || value.is_null() {
         Given::Nothing
@@ -317,12 +327,7 @@ fn given(value: &JsValue) -> Given {
     } else if let Some(number) = value.as_f64() {
         Given::Number(number)
     } else if Array::is_array(value) {
-        let mut texts = Vec::new();
-        for value in Array::from(value).iter() {
-            let Some(text) = value.as_string() else { return Given::Other };
-            texts.push(text);
-        }
-        Given::Texts(texts)
+        texts_of(value.unchecked_ref()).map_or(Given::Other, Given::Texts)
     } else {
         Given::Other
     }
@@ -450,8 +455,9 @@ impl Engine {
 
     /// The user agrees.
     #[wasm_bindgen(js_name = consentGrant)]
-    pub fn consent_grant(&mut self, policy_version: &str, purposes: Vec<String>, now_ms: f64) -> Result<(), JsValue> {
+    pub fn consent_grant(&mut self, policy_version: &str, purposes: &Array, now_ms: f64) -> Result<(), JsValue> {
         let now = engine::instant(now_ms).map_err(refuse)?;
+        let purposes = texts_of(purposes).ok_or_else(|| bad(words!("purposes"), words!("a list of texts")))?;
         self.0.grant(policy_version, &purposes, now).map_err(refuse)
     }
 
@@ -508,8 +514,9 @@ impl Engine {
 
     /// Takes items out.
     #[wasm_bindgen(js_name = removeItems)]
-    pub fn remove_items(&mut self, ids: Vec<String>) {
-        self.0.remove(&ids);
+    pub fn remove_items(&mut self, ids: &Array) -> Result<(), JsValue> {
+        self.0.remove(&texts_of(ids).ok_or_else(|| bad(words!("ids"), words!("a list of texts")))?);
+        Ok(())
     }
 
     /// Records one event; `false` where nothing may be recorded.
