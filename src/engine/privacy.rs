@@ -189,8 +189,10 @@ impl Engine {
         let schema = &self.schema;
         let consent = &self.control.consent;
         let mut events = Vec::new();
-        for event in self.log.iter().flat_map(|l| l.events()) {
-            events.push(export_event(schema, event));
+        if let Some(log) = &self.log {
+            for event in log.events() {
+                events.push(export_event(schema, event));
+            }
         }
         let mut blocks = Vec::new();
         for block in &self.control.blocks {
@@ -198,11 +200,15 @@ impl Engine {
             out.text("field", Some(&block.field)).text("value", Some(&block.value));
             blocks.push(out.close());
         }
+        let mut purposes = Vec::new();
+        for purpose in &consent.purposes {
+            purposes.push(Json::Text(purpose.clone()));
+        }
         let mut agreed = Object::default();
         agreed
             .text("status", Some(consent.status.as_str()))
             .text("policyVersion", Some(&consent.policy_version))
-            .put("purposes", Json::List(consent.purposes.iter().cloned().map(Json::Text).collect()))
+            .put("purposes", Json::List(purposes))
             .put("atMs", instant(consent.at_ms));
         let mut out = Object::default();
         out.text("space", Some(&schema.space))
@@ -269,6 +275,10 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         fields.put(&field.name, value);
     }
     let d = &event.detail;
+    let mut numbers = Vec::new();
+    for number in &d.numbers {
+        numbers.push(Json::number_or_null(*number));
+    }
     let surface = d.surface.and_then(|i| schema.surfaces.get(usize::from(i)));
     let action = schema.actions.get(usize::from(event.action));
     let choice = match (d.propensity, d.reason) {
@@ -295,6 +305,6 @@ fn export_event(schema: &Schema, event: &Event) -> Json {
         .whole("riskLevel", d.risk_level.map(u32::from))
         .whole("groupId", d.group_id)
         .number("prior", d.prior)
-        .put("numbers", Json::List(d.numbers.iter().map(|n| Json::number_or_null(*n)).collect()));
+        .put("numbers", Json::List(numbers));
     out.close()
 }

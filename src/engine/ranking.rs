@@ -101,7 +101,10 @@ impl Engine {
             return Err(Error::TooMany { what: words!("candidates"), most: CANDIDATES_MOST });
         }
         // For each volatile field its column in the request.
-        let volatiles: Vec<usize> = self.schema.volatiles().collect();
+        let mut volatiles = Vec::new();
+        for field in self.schema.volatiles() {
+            volatiles.push(field);
+        }
         let fits = |len: usize, width: usize| len == 0 || len == n * width;
         if !fits(request.volatiles.len(), volatiles.len())
             || !fits(request.priors.len(), 1)

@@ -153,6 +153,11 @@ impl Heads {
     }
 }
 
+fn write_part(part: &[u8], out: &mut Writer) {
+    out.count(part.len());
+    out.raw(part);
+}
+
 /// The fold from matured labels to the personal heads.
 pub struct Adapt {
     heads: Heads,
@@ -221,10 +226,8 @@ impl Adapt {
     pub fn encode(&self, out: &mut Writer) {
         out.varint(self.labels());
         for head in self.heads.both.iter().flatten() {
-            for part in [head.model.encode(), head.mixture.encode()] {
-                out.count(part.len());
-                out.raw(&part);
-            }
+            write_part(&head.model.encode(), out);
+            write_part(&head.mixture.encode(), out);
         }
     }
 
