@@ -287,6 +287,7 @@ const MISTAKES = [
   ['a field of the wrong type', 'BAD_ITEM', (zhiji, process) => zhiji.items.upsert(process.own([{ id: 'x', category: 7 }]))],
   ['candidates that are no list', 'BAD_ARGUMENT', (zhiji) => zhiji.rank('sku1')],
   ['a candidate without id', 'BAD_ARGUMENT', (zhiji, process) => zhiji.rank(process.own([{ category: 'x' }]))],
+  ['an id to take out that is no text', 'BAD_ARGUMENT', (zhiji) => zhiji.items.remove([7])],
   ['nothing to forget', 'BAD_ARGUMENT', (zhiji, process) => zhiji.forget(process.own({}))],
 ]
 for (const [name, code, act] of MISTAKES) {
