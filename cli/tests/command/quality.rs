@@ -57,6 +57,7 @@ divisors = [[0.5, 0]]
 likenesses = [0.2, 0]
 decays = [0.7]
 priors = [0.01]
+encoders = []
 [choose]
 deviations = [[0.5, 1]]
 prices = [0.1]
@@ -235,7 +236,8 @@ fn what_is_chosen_does_not_depend_on_test() {
     let lists = SMALL
         .replace("[100]", "[1, 1000000]")
         .replace("decays = [0.7]", "decays = [0.3, 0.9]")
-        .replace("priors = [0.01]", "priors = [0.001, 0.1, 10]");
+        .replace("priors = [0.01]", "priors = [0.001, 0.1, 10]")
+        .replace("encoders = []", "encoders = [0.1, 1]\npasses = 1");
     fs::write(&config, lists.replace("trusts = [0.2]", "trusts = [0.2, 0.8]")).unwrap();
     let models = |name: &str| {
         let out = dir.path().join(name);

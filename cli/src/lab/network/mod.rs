@@ -6,7 +6,7 @@
 
 pub mod build;
 mod layers;
-mod matrix;
+pub mod matrix;
 pub mod params;
 pub mod pass;
 

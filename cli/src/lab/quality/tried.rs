@@ -48,6 +48,10 @@ pub struct Next {
     pub decays: Vec<f32>,
     /// What popularity counts against the first follower of an average item, at its greatest.
     pub priors: Vec<f32>,
+    /// What a logit of the encoder counts beside them; none are fitted where the list is empty.
+    pub encoders: Vec<f32>,
+    /// Passes over what people met that fit it, at most.
+    pub passes: usize,
 }
 
 /// Lists of [`super::choose`].
@@ -83,6 +87,8 @@ impl Default for Next {
             likenesses: vec![0.5, 0.0, 0.2, 1.0],
             decays: vec![0.7, 0.8, 0.6],
             priors: vec![0.001, 0.01, 0.03, 0.1],
+            encoders: vec![0.05, 0.1, 0.2, 0.4],
+            passes: 40,
         }
     }
 }
@@ -139,6 +145,8 @@ impl Tried {
         within("next.likenesses", &next.likenesses, 0.0, 100.0)?;
         within("next.decays", &next.decays, 0.01, 1.0)?;
         within("next.priors", &next.priors, 0.0, 100.0)?;
+        within("next.passes", &[next.passes as u32], 1.0, 1_000.0)?;
+        within("next.encoders", &[&next.encoders[..], &[1.0]].concat(), 0.001, 100.0)?;
         let (intercepts, weights): (Vec<f64>, Vec<f64>) = choose.deviations.iter().copied().unzip();
         within("choose.deviations", &[intercepts, weights].concat(), 1e-3, 100.0)?;
         within("choose.prices", &choose.prices, 0.0, 100.0)?;

@@ -5,6 +5,7 @@
 
 mod calibrate;
 mod checkpoint;
+pub mod encoder;
 pub mod objective;
 mod optimiser;
 #[cfg(test)]

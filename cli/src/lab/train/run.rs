@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, Progress, State};
 use super::objective::{Objective, PLACES};
-use super::settings::{Average, Config, Schedule};
+use super::settings::{Average, Config};
 use super::shadow::Shadow;
 use super::threads::{How, Learning, Worker, on_threads};
 use crate::lab::examples::{Chunk, Examples, NO_POSITION, Part, progress};
@@ -183,22 +183,6 @@ impl Run<'_> {
         if self.learning.objective.draws() { part.positives.iter().sum() } else { part.len }
     }
 
-    /// The length of the steps at a share of the whole run.
-    fn rate(&self, done: f32) -> f32 {
-        let settings = self.learning.settings;
-        if done < settings.warm_up {
-            return settings.learning_rate * (done / settings.warm_up).max(1e-3);
-        }
-        let done = (done - settings.warm_up) / (1.0 - settings.warm_up);
-        let share = match settings.schedule {
-            Schedule::Constant => 1.0,
-            Schedule::Linear => 1.0 - 0.9 * done,
-            Schedule::Inverse => 1.0 / (1.0 + 9.0 * done),
-            Schedule::Cosine => 0.5 * (1.0 + cosine(done)),
-        };
-        settings.learning_rate * share
-    }
-
     /// Mean loss over the examples of a part, with these weights, undisturbed.
     fn mean_loss(&mut self, params: &Params, part: &Part) -> anyhow::Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
@@ -281,7 +265,7 @@ impl Run<'_> {
         let how = How { learn: true, draw: draw.word(), total: batch.len() };
         let loss = self.learning.walk(chunk, &mut self.workers, params, batch, how);
         let done = now.seen as f32 / (total * self.learning.settings.epochs).max(1) as f32;
-        let rate = self.rate(done);
+        let rate = self.learning.settings.rate(done);
         now.step += 1;
         now.seen += batch.len() as u64;
         now.loss += loss;
@@ -344,14 +328,6 @@ fn message(epoch: usize, loss: f64, valid: Option<f64>) -> String {
         Some(valid) => format!("epoch {epoch}: loss {loss:.4}, valid {valid:.4}"),
         None => format!("epoch {epoch}: loss {loss:.4}"),
     }
-}
-
-/// The cosine of `share` half turns, for shares from 0 to 1: `1 − 2 sin²(x / 2)` by the sine's series.
-fn cosine(share: f32) -> f32 {
-    let x = 0.5 * std::f32::consts::PI * share;
-    let z = x * x;
-    let sine = x * (1.0 - z / 6.0 * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0)))));
-    1.0 - 2.0 * sine * sine
 }
 
 #[cfg(test)]

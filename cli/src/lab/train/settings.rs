@@ -392,6 +392,31 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The length of the steps at a share of the whole run.
+    pub fn rate(&self, done: f32) -> f32 {
+        if done < self.warm_up {
+            return self.learning_rate * (done / self.warm_up).max(1e-3);
+        }
+        let done = (done - self.warm_up) / (1.0 - self.warm_up);
+        let share = match self.schedule {
+            Schedule::Constant => 1.0,
+            Schedule::Linear => 1.0 - 0.9 * done,
+            Schedule::Inverse => 1.0 / (1.0 + 9.0 * done),
+            Schedule::Cosine => 0.5 * (1.0 + cosine(done)),
+        };
+        self.learning_rate * share
+    }
+}
+
+/// The cosine of `share` half turns, for shares from 0 to 1: `1 − 2 sin²(x / 2)` by the sine's series.
+fn cosine(share: f32) -> f32 {
+    let x = 0.5 * std::f32::consts::PI * share;
+    let z = x * x;
+    let sine = x * (1.0 - z / 6.0 * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0)))));
+    1.0 - 2.0 * sine * sine
+}
+
 impl Model {
     /// The blocks of a named model.
     fn blocks(self, settings: &Settings) -> Vec<Table> {

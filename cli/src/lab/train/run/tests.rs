@@ -204,10 +204,3 @@ fn one_class_is_nothing_to_learn_from() {
     shop.examples.train.positives[0] = shop.examples.train.len;
     assert!(train(&shop.examples, &config(SMALL), &shop.setting(1), Stop::default()).is_err());
 }
-
-#[test]
-fn half_a_turn_has_its_cosines() {
-    for (share, expected) in [(0.0, 1.0), (1.0 / 3.0, 0.5), (0.5, 0.0), (2.0 / 3.0, -0.5), (1.0, -1.0)] {
-        assert!((cosine(share) - expected).abs() < 1e-5, "{share}");
-    }
-}

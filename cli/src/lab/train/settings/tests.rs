@@ -91,3 +91,10 @@ fn the_help_tells_the_defaults() {
         }
     }
 }
+
+#[test]
+fn half_a_turn_has_its_cosines() {
+    for (share, expected) in [(0.0, 1.0), (1.0 / 3.0, 0.5), (0.5, 0.0), (2.0 / 3.0, -0.5), (1.0, -1.0)] {
+        assert!((cosine(share) - expected).abs() < 1e-5, "{share}");
+    }
+}
