@@ -33,7 +33,7 @@ fn engine(files: &Array) -> Engine {
     let mut engine = Engine::new(SCHEMA, Some(vec![9; 32]), None).expect("the schema is good");
     engine.open_control(files).expect("files");
     if get(&engine.consent_state(), "status") != JsValue::from("granted") {
-        engine.consent_grant("1", vec!["推荐".into()], NOW).expect("now");
+        engine.consent_grant("1", &Array::of1(&"推荐".into()), NOW).expect("now");
     }
     engine.open_log(files, 480.0).expect("files");
     engine
