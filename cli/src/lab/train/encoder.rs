@@ -39,13 +39,13 @@ pub fn settings(width: usize, epochs: usize, seed: u64) -> Settings {
         epochs: Some(epochs),
         batch: Some(16),
         optimiser: Some(Optimiser::Adam),
-        learning_rate: Some(0.002),
+        learning_rate: Some(0.004),
         schedule: Some(Schedule::Cosine),
         warm_up: Some(0.02),
         clip: Some(1.0),
         l2: Some(0.0),
         weight_decay: Some(0.05),
-        dropout: Some(0.4),
+        dropout: Some(0.2),
         seed: Some(seed),
         ..Given::default()
     }
