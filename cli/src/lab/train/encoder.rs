@@ -8,6 +8,7 @@
 
 use super::optimiser::Stepper;
 use super::settings::{Given, Optimiser, Schedule, Settings};
+use super::shuffle;
 use crate::lab::network::matrix::{add_product, add_rows, add_transposed_product, dot, transpose};
 use crate::lab::network::params::{Gradients, Params, Tensor, fill_lists};
 use crate::lab::network::pass::Noise;
@@ -151,9 +152,7 @@ fn cut<'a>(people: &'a [Vec<u32>], places: usize, noise: &mut Noise) -> Vec<&'a 
             (from, to) = (to, to + places);
         }
     }
-    for at in (1..pieces.len()).rev() {
-        pieces.swap(at, noise.below(at as u32 + 1) as usize);
-    }
+    shuffle(&mut pieces, |n| noise.below(n));
     pieces
 }
 

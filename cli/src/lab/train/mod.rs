@@ -23,3 +23,13 @@ pub use publish::bundle_of;
 pub use publish::{Naming, bundle};
 pub use run::{Stop, Stopped, train};
 pub use settings::{Config, Given};
+
+/// Brings a list into a drawn order; `below(n)` draws uniformly from `0..n`.
+///
+/// # Source
+/// Durstenfeld, "Algorithm 235: Random permutation", CACM 7(7), 1964.
+fn shuffle<T>(list: &mut [T], mut below: impl FnMut(u32) -> u32) {
+    for at in (1..list.len()).rev() {
+        list.swap(at, below(at as u32 + 1) as usize);
+    }
+}

@@ -4,6 +4,7 @@ use super::checkpoint::{self, Progress, State};
 use super::objective::{Objective, PLACES};
 use super::settings::{Average, Config};
 use super::shadow::Shadow;
+use super::shuffle;
 use super::threads::{How, Learning, Worker, on_threads};
 use crate::lab::examples::{Chunk, Examples, NO_POSITION, Part, progress};
 use crate::lab::network::params::{Params, Tensor};
@@ -168,9 +169,7 @@ impl Run<'_> {
         let mut order: Vec<u32> = self.teaching(chunk);
         let data = [(epoch as u64).to_le_bytes(), (bucket as u64).to_le_bytes()].concat();
         let mut rng = Rng::derive(&seed_of(seed), "training order", &data);
-        for i in (1..order.len()).rev() {
-            order.swap(i, rng.below(i as u32 + 1) as usize);
-        }
+        shuffle(&mut order, |n| rng.below(n));
         order
     }
 
@@ -218,9 +217,7 @@ impl Run<'_> {
             let epoch = state.progress.epoch;
             let mut buckets: Vec<usize> = (0..train.buckets()).collect();
             let mut rng = Rng::derive(&seed_of(seed), "bucket order", &(epoch as u64).to_le_bytes());
-            for i in (1..buckets.len()).rev() {
-                buckets.swap(i, rng.below(i as u32 + 1) as usize);
-            }
+            shuffle(&mut buckets, |n| rng.below(n));
             for (at, bucket) in buckets.iter().enumerate().skip(state.progress.bucket) {
                 train.with(*bucket, &self.examples.standard, |chunk| {
                     let order = self.order(chunk, seed, epoch, *bucket);
