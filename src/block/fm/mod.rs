@@ -134,38 +134,26 @@ impl Fm {
         }
         let (features, dim) = (factors.rows(), factors.dim());
         let tiles = dim.div_ceil(TILE);
-        let mut records = match factors.numbers() {
-            Numbers::Singles(_) => Records::Singles(Vec::with_capacity((features + 1) * tiles)),
-            Numbers::Bytes(..) => Records::Bytes(Vec::with_capacity((features + 1) * tiles)),
+        let records = match factors.numbers() {
+            Numbers::Singles(_) => Records::Singles(vec![Singles::default(); (features + 1) * tiles]),
+            Numbers::Bytes(..) => Records::Bytes(vec![Bytes::default(); (features + 1) * tiles]),
         };
+        let mut fm = Fm { bias, features, dim, records };
         let mut row = [0.0; int8::MOST_DIM];
         let row = &mut row[..padded(dim)];
-        for tile in 0..tiles {
-            // The last of a tile is no feature of the table, and reads as zeros.
-            for feature in 0..=features {
-                factors.read(feature, row);
-                let own = match weight.get(feature) {
-                    Some(weight) if tile == 0 => [*weight, 0.5 * kernel::dot(row, row)],
-                    _ => [0.0; 2],
-                };
-                match &mut records {
-                    Records::Singles(records) => {
-                        let mut record = Singles { own, ..Singles::default() };
-                        let from = row.chunks(TILE).nth(tile).unwrap_or_default();
-                        record.columns.as_flattened_mut()[..from.len()].copy_from_slice(from);
-                        records.push(record);
-                    }
-                    Records::Bytes(records) => {
-                        let (bytes, scale) = factors.row_of_bytes(feature).unwrap_or_default();
-                        let mut record = Bytes { own, scale, ..Bytes::default() };
-                        let from = bytes.chunks(TILE).nth(tile).unwrap_or_default();
-                        record.columns[..from.len()].copy_from_slice(from);
-                        records.push(record);
-                    }
+        for (feature, weight) in weight.iter().enumerate() {
+            factors.read(feature, row);
+            let own = [*weight, 0.5 * kernel::dot(row, row)];
+            match (&mut fm.records, factors.numbers()) {
+                (Records::Bytes(records), Numbers::Bytes(bytes, scale)) => {
+                    let row = &bytes[feature * factors.width()..][..dim];
+                    pack(&mut records[feature..], features + 1, own, scale[feature], row);
                 }
+                (Records::Singles(records), _) => store(&mut records[feature..], features + 1, own, row),
+                _ => {}
             }
         }
-        Ok(Fm { bias, features, dim, records })
+        Ok(fm)
     }
 
     /// The intercept.
@@ -346,6 +334,16 @@ fn store(records: &mut [Singles], step: usize, own: [f32; 2], row: &[f32]) {
     for (record, columns) in records.iter_mut().step_by(step).zip(row.chunks(TILE)) {
         record.own = own;
         record.columns.as_flattened_mut()[..columns.len()].copy_from_slice(columns);
+        own = [0.0; 2];
+    }
+}
+
+/// The same for a feature of bytes, with its scale in every tile.
+fn pack(records: &mut [Bytes], step: usize, own: [f32; 2], scale: f32, row: &[i8]) {
+    let mut own = own;
+    for (record, columns) in records.iter_mut().step_by(step).zip(row.chunks(TILE)) {
+        (record.own, record.scale) = (own, scale);
+        record.columns[..columns.len()].copy_from_slice(columns);
         own = [0.0; 2];
     }
 }
